@@ -1,0 +1,100 @@
+# `make help` lists the targets. Every target sets the environment up first, which takes a blink
+# when nothing changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# An environment of this checkout only, whatever the caller has activated.
+PYTHON3 ?= python3
+BIN := .venv/bin
+CODE := servicekit auth_service job_service scheduler_service gateway local bench tests
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet
+
+##@ Use
+
+.PHONY: run
+run: setup ## Start everything here; Ctrl-C stops it. ARGS="--verbose --data DIR"
+	@exec $(BIN)/python -m local $(ARGS)
+
+.PHONY: replay
+replay: setup ## Replay a cluster trace over REST. TRACE=path JOBS=n ARGS=...
+	@$(if $(TRACE),,echo 'make replay needs TRACE=path/to/trace.csv' >&2; exit 2)
+	@exec $(BIN)/python -m bench.replay --trace "$(TRACE)" $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+
+.PHONY: bench-submit
+bench-submit: setup ## Measure submits per second against a bare echo server. ARGS=...
+	@exec $(BIN)/python -m bench.submit $(ARGS)
+
+.PHONY: bench-end-to-end
+bench-end-to-end: setup ## Measure jobs per second from submit to completion. ARGS=...
+	@exec $(BIN)/python -m bench.end_to_end $(ARGS)
+
+##@ Check
+
+.PHONY: test
+test: setup ## Run all tests; they start their own PostgreSQL. ARGS="-k name -x"
+	@$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: format-check lint types test ## Everything that CI runs; import rules, protos and links are tests
+
+.PHONY: format-check
+format-check: setup
+	@$(BIN)/ruff format --check .
+
+.PHONY: lint
+lint: setup ## Lint the code
+	@$(BIN)/ruff check .
+
+.PHONY: types
+types: setup ## Check the types, strictly
+	@$(BIN)/mypy $(wildcard $(CODE))
+
+.PHONY: imports
+imports: setup ## Check who imports whom
+	@$(BIN)/pytest -q tests/contract/test_import_rules.py
+
+.PHONY: contracts
+contracts: setup ## Lint the protos
+	@$(BIN)/pytest -q tests/contract/test_proto_lint.py
+
+.PHONY: links
+links: setup ## Look for dead links in the documents
+	@$(BIN)/pytest -q tests/contract/test_links.py
+
+##@ Work
+
+.PHONY: setup
+setup: ## Make the environment: .venv from the lock, stubs from the protos
+	@$(PYTHON3) local/setup.py
+
+.PHONY: stubs
+stubs: setup ## Generate the stubs anew
+	@rm -f gen/.generated-from && $(BIN)/python -m local.stubs
+
+.PHONY: format
+format: setup ## Format the code and repair what lint can repair
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: setup ## Resolve the packages anew, within pyproject.toml. ARGS="--upgrade"
+	@$(COMPILE) --extra dev $(ARGS) --output-file requirements-dev.lock
+	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
+
+.PHONY: env-example
+env-example: setup ## Write .env.example anew from the settings classes
+	@$(BIN)/python -m local.env_example
+
+.PHONY: clean
+clean: ## Remove everything generated; databases and secrets in var/ stay
+	@rm -rf .venv gen .setup.lock .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

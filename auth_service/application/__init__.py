@@ -1,0 +1,1 @@
+"""What can be done, over ports that say what is needed of the outside world."""

@@ -1,0 +1,1 @@
+"""Measurements: commands that start what they need and end with one line of JSON."""

@@ -1,0 +1,1 @@
+"""The HTTP door: REST, SSE and OpenAPI, all read from the contracts' descriptors."""

@@ -1,0 +1,116 @@
+"""Puts the gateway together: contracts, channels, endpoints, pages, server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from google.protobuf.descriptor import ServiceDescriptor
+from starlette.middleware.cors import CORSMiddleware
+
+from gateway.config import GatewaySettings
+from gateway.contracts import load_contracts
+from gateway.endpoints import endpoint_table
+from gateway.exchange import LONGEST_CALL_SECONDS
+from gateway.health import Health
+from gateway.http import Application, Door
+from gateway.openapi import openapi_document
+from gateway.pages import pages
+from gateway.routes import routes_of
+from gateway.server import DrainingServer, listening_socket
+from gateway.streams import STREAM_SECONDS, EventStreams
+from servicekit import failpoints, logs
+from servicekit.client import ServiceChannel, connect, read_only_methods
+from servicekit.metrics import serve_metrics
+
+SERVICE = "gateway"
+TITLE = "GPU as a Service"
+VERSION = "v1"
+
+
+class Gateway:
+    """Everything that one gateway is made of; `application` is its ASGI application."""
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        contracts = load_contracts()
+        routes = list(routes_of(contracts.services))
+        self._streams = EventStreams()
+        self._channels = _connect(settings, contracts.services)
+        self._health = Health({_context(package): c for package, c in self._channels.items()})
+        table = endpoint_table(routes, self._channels.__getitem__, self._streams)
+        document = openapi_document(contracts, routes, title=TITLE, version=VERSION)
+        fixed = pages(self._health, document, title=TITLE, version=VERSION)
+        self.application = _with_cors(Door(table, fixed), settings.origins)
+
+    def drain(self) -> None:
+        """Is not ready any more and ends the streams; other requests are still answered."""
+        self._health.draining = True
+        self._streams.end_all()
+
+    async def close(self) -> None:
+        """Closes the channels."""
+        for channel in self._channels.values():
+            await channel.close()
+
+
+async def serve(settings: GatewaySettings) -> None:
+    """Serves until SIGTERM or SIGINT; ConfigurationError for an address that is taken."""
+    logs.configure(SERVICE, settings.log_level)
+    failpoints.configure(settings.failpoints)
+    listener = listening_socket(settings.listen)
+    serve_metrics(settings.metrics_listen)
+    gateway = Gateway(settings)
+    server = DrainingServer(gateway.application, gateway.drain, proxies=settings.trusted_proxies)
+    host, port = listener.getsockname()[:2]
+    logs.logger(__name__).info("listening", host=host, port=port)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        await gateway.close()
+
+
+def _connect(
+    settings: GatewaySettings, services: Iterable[ServiceDescriptor]
+) -> Mapping[str, ServiceChannel]:
+    """Returns the channel to the service of each proto package."""
+    reads = read_only_methods(services)
+    targets = {
+        "gpuaas.auth.v1": settings.auth_target,
+        "gpuaas.job.v1": settings.job_target,
+        "gpuaas.scheduler.v1": settings.scheduler_target,
+    }
+    return {
+        package: connect(
+            target,
+            reads=reads,
+            cap=timedelta(seconds=LONGEST_CALL_SECONDS),
+            stream_cap=timedelta(seconds=STREAM_SECONDS),
+        )
+        for package, target in targets.items()
+    }
+
+
+def _context(package: str) -> str:
+    """Returns the bounded context of a package: `auth` of `gpuaas.auth.v1`."""
+    return package.split(".")[1]
+
+
+def _with_cors(door: Door, origins: list[str]) -> Application:
+    if not origins:
+        return door
+    settings: dict[str, Any] = {
+        "allow_origins": origins,
+        "allow_methods": ["GET", "POST", "PUT", "PATCH", "DELETE"],
+        "allow_headers": [
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "last-event-id",
+            "traceparent",
+            "x-request-id",
+            "x-request-timeout",
+        ],
+        "expose_headers": ["x-request-id", "retry-after"],
+    }
+    return CORSMiddleware(door, **settings)

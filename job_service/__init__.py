@@ -1,0 +1,1 @@
+"""Jobs: their life cycle, their approval, and the ledger of GPU-hours that pays for them."""

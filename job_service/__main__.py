@@ -1,0 +1,13 @@
+"""`python -m job_service` serves.
+
+`python -m job_service migrate` brings the database up to date.
+"""
+
+import sys
+
+from job_service.bootstrap import running
+from job_service.config import Settings
+from servicekit.process import main
+
+if __name__ == "__main__":
+    main("job_service", Settings, running, sys.argv[1:])

@@ -1,0 +1,56 @@
+"""Jobs and their events as the documents that rows and the log hold: JSON by msgspec."""
+
+from functools import lru_cache
+
+import msgspec
+
+from job_service.domain.job import EventKind, Job, JobEvent, JobState
+from servicekit.clock import from_micros, to_micros
+from servicekit.transaction import Event, RecordedEvent
+
+_encoder = msgspec.json.Encoder()
+_job_decoder = msgspec.json.Decoder(Job)
+
+
+class _EventDocument(msgspec.Struct):
+    """An event's payload; kind and time are columns of their own."""
+
+    actor: str
+    reason: str
+    previous_state: JobState | None
+    job: msgspec.Raw
+
+
+_event_decoder = msgspec.json.Decoder(_EventDocument)
+
+
+def encode_job(job: Job) -> bytes:
+    """The job's document."""
+    return _encoder.encode(job)
+
+
+def decode_job(document: bytes) -> Job:
+    """The job of a document."""
+    return _job_decoder.decode(document)
+
+
+def encode_event(event: JobEvent, job_document: bytes) -> Event:
+    """The event as the log takes it, around the document of its job."""
+    payload = _EventDocument(
+        event.actor, event.reason, event.previous_state, msgspec.Raw(job_document)
+    )
+    return Event(event.kind, event.job.id, _encoder.encode(payload), to_micros(event.at))
+
+
+@lru_cache(maxsize=8192)
+def decode_event(recorded: RecordedEvent) -> JobEvent:
+    """The event of a record; every watcher of the newest events shares one decoding."""
+    document = _event_decoder.decode(recorded.payload)
+    return JobEvent(
+        EventKind(recorded.kind),
+        decode_job(bytes(document.job)),
+        document.actor,
+        document.reason,
+        from_micros(recorded.at),
+        document.previous_state,
+    )

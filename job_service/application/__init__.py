@@ -1,0 +1,1 @@
+"""What the service does with its domain: commands change state, queries only read."""

@@ -1,0 +1,163 @@
+"""The ledger of GPU-hours: double entry, one account per user and month.
+
+Every movement takes an amount out of one book and puts it into another, so that all books of an
+account always sum to zero: LIMIT (the source, negative), AVAILABLE, RESERVED and USED.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from job_service.domain.errors import QuotaExceeded
+from job_service.domain.job import Job
+from job_service.domain.quantity import period_end
+
+
+class Book(StrEnum):
+    """Where GPU time stands within an account."""
+
+    LIMIT = "LIMIT"
+    AVAILABLE = "AVAILABLE"
+    RESERVED = "RESERVED"
+    USED = "USED"
+
+
+class EntryKind(StrEnum):
+    """Why GPU time moved."""
+
+    ALLOWANCE = "ALLOWANCE"
+    GRANT = "GRANT"
+    RESERVE = "RESERVE"
+    SETTLE = "SETTLE"
+    REFUND = "REFUND"
+
+
+MOVES = {
+    EntryKind.ALLOWANCE: (Book.LIMIT, Book.AVAILABLE),
+    EntryKind.GRANT: (Book.LIMIT, Book.AVAILABLE),
+    EntryKind.RESERVE: (Book.AVAILABLE, Book.RESERVED),
+    EntryKind.SETTLE: (Book.RESERVED, Book.USED),
+    EntryKind.REFUND: (Book.RESERVED, Book.AVAILABLE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why GPU time moves: the job or grant behind it, who wanted it, and when."""
+
+    id: str
+    at: datetime
+    actor: str = ""
+    reason: str = ""
+    job_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One movement of ``amount`` milli-GPU-seconds, between the books that ``MOVES`` names.
+
+    The id is made of cause and kind, so that a job is charged once only, whatever repeats.
+    ``sequence`` counts the account's entries from 1; ``left`` is what was available afterwards.
+    """
+
+    id: str
+    owner_id: str
+    period: str
+    sequence: int
+    kind: EntryKind
+    amount: int
+    left: int
+    at: datetime
+    actor: str
+    reason: str
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user's quota in one month, in milli-GPU-seconds.
+
+    Attributes:
+        limit: the month's allowance.
+        granted: what admins added to it.
+        reserved: held at the moment for jobs that have not ended.
+        used: settled for jobs that have.
+        reserved_total: everything ever reserved in the month.
+        refunded_total: everything ever given back in the month.
+        entries: how many ledger entries the account has.
+    """
+
+    owner_id: str
+    period: str
+    limit: int = 0
+    granted: int = 0
+    reserved: int = 0
+    used: int = 0
+    reserved_total: int = 0
+    refunded_total: int = 0
+    entries: int = 0
+
+    @property
+    def available(self) -> int:
+        """What may still be reserved."""
+        return self.limit + self.granted - self.reserved - self.used
+
+    def allow(self, amount: int, cause: Cause) -> tuple["Account", list[Entry]]:
+        """Opens the month with its allowance."""
+        return replace(self, limit=self.limit + amount)._noted(cause, (EntryKind.ALLOWANCE, amount))
+
+    def grant(self, amount: int, cause: Cause) -> tuple["Account", list[Entry]]:
+        """Adds to the month's quota."""
+        return replace(self, granted=self.granted + amount)._noted(cause, (EntryKind.GRANT, amount))
+
+    def reserve(self, job: Job) -> tuple["Account", list[Entry]]:
+        """Holds what a new job may need.
+
+        Raises:
+            QuotaExceeded: less than that is available.
+        """
+        asked = job.reserved
+        if asked > self.available:
+            raise QuotaExceeded(asked, self.available, period_end(self.period))
+        account = replace(
+            self, reserved=self.reserved + asked, reserved_total=self.reserved_total + asked
+        )
+        return account._noted(_cause(job), (EntryKind.RESERVE, asked))
+
+    def settle(self, before: Job, after: Job) -> tuple["Account", list[Entry]]:
+        """Turns the reservation of a job that ended into its use and gives the rest back."""
+        used = after.used - before.used
+        rest = before.reserved - used
+        account = replace(
+            self,
+            reserved=self.reserved - before.reserved,
+            used=self.used + used,
+            refunded_total=self.refunded_total + rest,
+        )
+        return account._noted(_cause(after), (EntryKind.SETTLE, used), (EntryKind.REFUND, rest))
+
+    def _noted(self, cause: Cause, *moves: tuple[EntryKind, int]) -> tuple["Account", list[Entry]]:
+        """The account with its entries counted, and the entries; a movement of nothing is none."""
+        entries = [
+            Entry(
+                f"{cause.id}:{kind.lower()}",
+                self.owner_id,
+                self.period,
+                sequence,
+                kind,
+                amount,
+                self.available,
+                cause.at,
+                cause.actor,
+                cause.reason,
+                cause.job_id,
+            )
+            for sequence, (kind, amount) in enumerate(
+                (move for move in moves if move[1]), self.entries + 1
+            )
+        ]
+        return replace(self, entries=self.entries + len(entries)), entries
+
+
+def _cause(job: Job) -> Cause:
+    return Cause(job.id, job.updated_at, job_id=job.id)

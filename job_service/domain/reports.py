@@ -1,0 +1,53 @@
+"""What the scheduler reports of runs, in the words of jobs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from job_service.domain.job import Failure, FailureReason, Fault, Placement
+
+
+class ReportKind(StrEnum):
+    """What a report says of a run.
+
+    Whatever else the scheduler tells is none of a job's business.
+    """
+
+    STARTED = "STARTED"
+    SUCCEEDED = "SUCCEEDED"
+    USER_FAILED = "USER_FAILED"
+    PLATFORM_FAILED = "PLATFORM_FAILED"
+    TIMED_OUT = "TIMED_OUT"
+    REFUSED = "REFUSED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One event of the scheduler. ``used`` is in milli-GPU-seconds."""
+
+    kind: ReportKind
+    job_id: str
+    run_id: str
+    at: datetime
+    placement: Placement | None = None
+    exit_code: int = 0
+    message: str = ""
+    used: int = 0
+
+    @property
+    def failure(self) -> Failure | None:
+        """Why the reported run failed and whose fault that was; None if it went well."""
+        match self.kind:
+            case ReportKind.USER_FAILED:
+                message = self.message or f"exited with code {self.exit_code}"
+                return Failure(Fault.USER, FailureReason.EXIT_CODE, message, self.exit_code)
+            case ReportKind.TIMED_OUT:
+                return Failure(
+                    Fault.USER, FailureReason.TIMEOUT, self.message or "reached its maximum runtime"
+                )
+            case ReportKind.REFUSED:
+                return Failure(Fault.USER, FailureReason.UNSATISFIABLE, self.message)
+            case ReportKind.PLATFORM_FAILED:
+                return Failure(Fault.PLATFORM, FailureReason.BACKEND_ERROR, self.message)
+        return None

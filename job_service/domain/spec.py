@@ -1,0 +1,93 @@
+"""What a user asks for. A spec never changes once its job exists."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+from job_service.domain.quantity import held_for
+
+WHOLE_DEVICE = 1000
+
+
+class ResourceType(StrEnum):
+    """The kind of device."""
+
+    GPU = "GPU"
+    CPU = "CPU"
+    NPU = "NPU"
+    TPU = "TPU"
+
+
+class PriorityClass(StrEnum):
+    """The coarse order of the queue."""
+
+    HIGH = "HIGH"
+    MEDIUM = "MEDIUM"
+    LOW = "LOW"
+
+
+class Strategy(StrEnum):
+    """What to prefer where several providers could run the job."""
+
+    COST = "COST"
+    PERFORMANCE = "PERFORMANCE"
+    AVAILABILITY = "AVAILABILITY"
+    BALANCED = "BALANCED"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSpec:
+    """Devices on each of ``nodes`` nodes: ``count`` of them, ``milli_gpu_per_device`` of each."""
+
+    resource_type: ResourceType = ResourceType.GPU
+    gpu_type: str = ""
+    count: int = 1
+    milli_gpu_per_device: int = WHOLE_DEVICE
+    memory_gb: int = 0
+    vcpus: int = 0
+    nodes: int = 1
+    alternative_gpu_types: tuple[str, ...] = ()
+    device_memory_gb: int = 0
+    node_labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def milli_gpu(self) -> int:
+        """Milli-GPUs on all nodes together; 0 for a job that needs no GPU."""
+        if self.resource_type is not ResourceType.GPU:
+            return 0
+        return self.nodes * self.count * self.milli_gpu_per_device
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """How long the job runs and how it exits where execution is simulated."""
+
+    duration: timedelta | None = None
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """A job as it was asked for, defaults filled in. ``max_runtime`` is when it is stopped."""
+
+    command: str
+    resources: ResourceSpec
+    estimated_duration: timedelta
+    max_runtime: timedelta
+    name: str = ""
+    args: tuple[str, ...] = ()
+    image: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    pool: str = ""
+    provider: str = ""
+    strategy: Strategy | None = None
+    priority_class: PriorityClass = PriorityClass.MEDIUM
+    priority: int = 5
+    preemptible: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+    simulation: Simulation | None = None
+
+    @property
+    def reservation(self) -> int:
+        """Milli-GPU-seconds that the job can use at most: it is stopped at ``max_runtime``."""
+        return held_for(self.resources.milli_gpu, self.max_runtime)

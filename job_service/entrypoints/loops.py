@@ -1,0 +1,114 @@
+"""The loops between the job service and the scheduler.
+
+Each restarts from its cursor after any failure.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from job_service.application.commands import MoveCursor
+from job_service.application.following import READER, ApplyReports
+from job_service.application.ports import QueuedRun, Reader, Scheduler
+from job_service.domain.job import EventKind
+from job_service.entrypoints.events import EventDecoder
+from servicekit.errors import Failure
+from servicekit.eventlog import EventLog
+from servicekit.transaction import RecordedEvent
+from servicekit.writer import Writer
+
+FORWARD = "forward"
+CATALOGUE_REFRESH_S = 30.0
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 2.0
+
+_log = logging.getLogger(__name__)
+
+
+async def keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
+    """Runs a loop for ever, again after a growing pause when it fails."""
+    pause = FIRST_PAUSE_S
+    while True:
+        started = asyncio.get_running_loop().time()
+        try:
+            await loop()
+        except Failure as failure:
+            _log.warning("%s stopped: %s", name, failure.message)
+        except Exception:
+            _log.exception("%s stopped by a defect", name)
+        ran = asyncio.get_running_loop().time() - started
+        pause = FIRST_PAUSE_S if ran > LONGEST_PAUSE_S else min(2 * pause, LONGEST_PAUSE_S)
+        await asyncio.sleep(pause)
+
+
+@dataclass(frozen=True)
+class Forwarder:
+    """The outbox: hands queued jobs to the scheduler and stops the runs of cancelled ones.
+
+    The cursor moves after the call, so that a crash in between repeats it; the run's id makes that
+    harmless.
+    """
+
+    log: EventLog
+    writer: Writer[Any]
+    scheduler: Scheduler
+    decode: EventDecoder
+    reader: Reader
+
+    async def run(self) -> None:
+        """Follows the service's own log from its cursor on."""
+        position = await self.reader.position(FORWARD)
+        after = self.log.revision(position) if position else 0
+        async for batch in self.log.follow(after):
+            if await self._deliver(batch):
+                await self.writer.execute(MoveCursor(FORWARD, self.log.token(batch[-1].revision)))
+
+    async def _deliver(self, batch: list[RecordedEvent]) -> bool:
+        queued = self._runs(batch, EventKind.QUEUED)
+        cancelled = self._runs(batch, EventKind.CANCELLED)
+        if queued and (refused := await self.scheduler.enqueue(queued)):
+            await self.writer.execute(ApplyReports(tuple(refused)))
+        if cancelled:
+            await self.scheduler.cancel([queued.run.id for queued in cancelled])
+        return bool(queued or cancelled)
+
+    def _runs(self, batch: list[RecordedEvent], kind: EventKind) -> list[QueuedRun]:
+        """The runs of jobs that an event of this kind happened to; a job never queued has none."""
+        jobs = [(self.decode(it).job, it.traceparent) for it in batch if it.kind == kind]
+        return [QueuedRun(job, job.run, trace) for job, trace in jobs if job.run]
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Applies what the scheduler reports, each batch together with the cursor: exactly once."""
+
+    writer: Writer[Any]
+    scheduler: Scheduler
+    reader: Reader
+
+    async def run(self) -> None:
+        """Follows the scheduler's log from the cursor on."""
+        position = await self.reader.position(READER)
+        async for reports, reached in self.scheduler.watch(position):
+            if reports:
+                await self.writer.execute(ApplyReports(tuple(reports), reached))
+
+
+@dataclass
+class Catalogue:
+    """The device types that the scheduler has, refreshed from time to time."""
+
+    scheduler: Scheduler
+    types: frozenset[str] = field(default_factory=frozenset)
+
+    def known(self) -> frozenset[str]:
+        """All names, or nothing while the scheduler has not been reached yet."""
+        return self.types
+
+    async def run(self) -> None:
+        """Refreshes for ever."""
+        while True:
+            self.types = await self.scheduler.gpu_types()
+            await asyncio.sleep(CATALOGUE_REFRESH_S)

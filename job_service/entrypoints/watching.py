@@ -1,0 +1,154 @@
+"""WatchJobs: a snapshot of the jobs that match, then every change to them, resumable by token.
+
+The six promises of the contract (ordered, unique, atomic, reliable, resumable, bookmarked) rest on
+the event log; here events are filtered, encoded once for all watchers, and cut into messages.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from gpuaas.job.v1 import job_event_pb2
+from gpuaas.job.v1.job_service_pb2 import WatchJobsResponse
+from job_service.application.ports import JobQuery, Reader
+from job_service.domain.job import Job, JobEvent, JobState
+from job_service.entrypoints.encoding import event_message, job_message
+from job_service.entrypoints.events import EventDecoder
+from servicekit.clock import Clock
+from servicekit.eventlog import BOOKMARK, EventLog
+from servicekit.transaction import RecordedEvent
+from servicekit.wellknown import timestamp
+
+MESSAGE_BYTES = 1024 * 1024
+SNAPSHOT_EVENTS = 500
+KEPT_MESSAGES = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which jobs a watch is about."""
+
+    query: JobQuery
+    job_ids: frozenset[str]
+
+    def about(self, job: Job) -> bool:
+        """Whether everything that never changes about the job matches."""
+        query, labels = self.query, job.spec.labels
+        return (
+            (not query.owner_id or job.owner.id == query.owner_id)
+            and (not query.team or job.owner.team == query.team)
+            and (not self.job_ids or job.id in self.job_ids)
+            and all(key in labels and value in (None, labels[key]) for key, value in query.labels)
+        )
+
+    def shows(self, state: JobState | None) -> bool:
+        """Whether a job in this state matches; no job does not."""
+        return state is not None and (not self.query.states or state in self.query.states)
+
+
+@dataclass(frozen=True)
+class JobWatch:
+    """Serves all watches of one process."""
+
+    reader: Reader
+    log: EventLog
+    decode: EventDecoder
+    clock: Clock
+    messages: dict[int, job_event_pb2.JobEvent] = field(default_factory=dict)
+
+    async def follow(
+        self, wanted: Filter, token: str, snapshot: bool
+    ) -> AsyncIterator[WatchJobsResponse]:
+        """Messages for as long as the caller listens."""
+        if token:
+            after = self.log.revision(token)
+        elif snapshot:
+            after, jobs = await self.reader.snapshot(wanted.query, sorted(wanted.job_ids))
+            for part in self._snapshot(after, jobs):
+                yield part
+        else:
+            after = self.log.head
+        async for message in self._changes(wanted, after):
+            yield message
+
+    def _snapshot(self, revision: int, jobs: Sequence[Job]) -> Iterator[WatchJobsResponse]:
+        """The jobs as they are.
+
+        Only the last message carries a token, for an earlier one would skip jobs.
+        """
+        parts = [
+            jobs[start : start + SNAPSHOT_EVENTS] for start in range(0, len(jobs), SNAPSHOT_EVENTS)
+        ]
+        for part in parts:
+            yield WatchJobsResponse(events=[_as_it_stands(job, revision) for job in part])
+        yield WatchJobsResponse(resume_token=self.log.token(revision), bookmark=True)
+
+    async def _changes(self, wanted: Filter, after: int) -> AsyncIterator[WatchJobsResponse]:
+        said_at = self.clock.monotonic()
+        async for batch in self.log.follow(after):
+            after = batch[-1].revision if batch else after
+            for events in _cut(self._matching(wanted, batch)):
+                said_at = self.clock.monotonic()
+                yield WatchJobsResponse(events=events, resume_token=events[-1].resume_token)
+            if self.clock.monotonic() - said_at >= BOOKMARK / timedelta(seconds=1):
+                said_at = self.clock.monotonic()
+                yield WatchJobsResponse(resume_token=self.log.token(after), bookmark=True)
+
+    def _matching(
+        self, wanted: Filter, batch: Iterable[RecordedEvent]
+    ) -> Iterator[tuple[job_event_pb2.JobEvent, bool]]:
+        """The events that the watch shows, each with whether its change goes on."""
+        for recorded in batch:
+            event = self.decode(recorded)
+            if not wanted.about(event.job):
+                continue
+            if wanted.shows(event.job.state):
+                yield self._message(recorded, event), recorded.more
+            elif wanted.shows(event.previous_state):
+                yield _left(self._message(recorded, event)), recorded.more
+
+    def _message(self, recorded: RecordedEvent, event: JobEvent) -> job_event_pb2.JobEvent:
+        """The event's message, encoded once however many watch."""
+        message = self.messages.get(recorded.revision)
+        if message is None:
+            revision = recorded.revision
+            event_id = str(UUID(bytes=self.log.identity + revision.to_bytes(8, "big")))
+            message = event_message(event, revision, event_id, self.log.token(revision))
+            self.messages[revision] = message
+            if len(self.messages) > KEPT_MESSAGES:
+                del self.messages[next(iter(self.messages))]
+        return message
+
+
+def _cut(
+    events: Iterable[tuple[job_event_pb2.JobEvent, bool]],
+) -> Iterator[list[job_event_pb2.JobEvent]]:
+    """Parts of about ``MESSAGE_BYTES``; the events of one change stay together."""
+    part: list[job_event_pb2.JobEvent] = []
+    size = 0
+    for message, more in events:
+        part.append(message)
+        size += message.ByteSize()
+        if size >= MESSAGE_BYTES and not more:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _left(message: job_event_pb2.JobEvent) -> job_event_pb2.JobEvent:
+    left = job_event_pb2.JobEvent()
+    left.CopyFrom(message)
+    left.kind = job_event_pb2.JobEvent.KIND_LEFT_FILTER
+    return left
+
+
+def _as_it_stands(job: Job, revision: int) -> job_event_pb2.JobEvent:
+    return job_event_pb2.JobEvent(
+        revision=revision,
+        id=job.id,
+        kind=job_event_pb2.JobEvent.KIND_SNAPSHOT,
+        time=timestamp(job.updated_at),
+        job=job_message(job),
+    )

@@ -1,0 +1,41 @@
+"""Workloads, placements, nodes and events as the bytes that rows hold: JSON.
+
+New optional fields do no harm to what was written before them.
+"""
+
+import msgspec
+
+from scheduler_service.domain.events import (
+    WorkloadCancelled,
+    WorkloadEvent,
+    WorkloadFinished,
+    WorkloadQueued,
+    WorkloadRefused,
+    WorkloadStarted,
+)
+from scheduler_service.domain.resources import Node, Placement
+from scheduler_service.domain.workload import Workload
+
+_DECODERS = {
+    event.kind: msgspec.json.Decoder(event)
+    for event in (
+        WorkloadQueued,
+        WorkloadStarted,
+        WorkloadFinished,
+        WorkloadCancelled,
+        WorkloadRefused,
+    )
+}
+
+encode = msgspec.json.Encoder().encode
+"""Returns the bytes of a workload, placement, node or event."""
+
+decode_workload = msgspec.json.Decoder(Workload).decode
+decode_placement = msgspec.json.Decoder(Placement).decode
+decode_node = msgspec.json.Decoder(Node).decode
+
+
+def decode_event(kind: str, payload: bytes) -> WorkloadEvent:
+    """Returns the event that was encoded; its kind stands beside it in the log."""
+    event: WorkloadEvent = _DECODERS[kind].decode(payload)
+    return event

@@ -1,0 +1,1 @@
+"""What the service does: commands change state, queries only read; ports say what both need."""

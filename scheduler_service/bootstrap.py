@@ -1,0 +1,200 @@
+"""Wires scheduler_service together. The only file that knows every room."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from gpuaas.api.v1 import access_pb2
+from gpuaas.auth.v1 import auth_service_pb2
+from gpuaas.scheduler.v1 import (
+    allocation_service_pb2,
+    allocation_service_pb2_grpc,
+    inventory_service_pb2,
+    inventory_service_pb2_grpc,
+    scheduler_service_pb2,
+    scheduler_service_pb2_grpc,
+    usage_service_pb2,
+    usage_service_pb2_grpc,
+)
+from scheduler_service.adapters.documents import decode_event
+from scheduler_service.adapters.inventory_file import read_inventory
+from scheduler_service.adapters.issuer import fetch_jwks_over
+from scheduler_service.adapters.reader import SqlReader
+from scheduler_service.adapters.simulated import SimulatedBackend
+from scheduler_service.adapters.tables import PLUMBING
+from scheduler_service.adapters.unit import SqlUnitOfWork
+from scheduler_service.application.inventory import SyncInventory
+from scheduler_service.config import Settings
+from scheduler_service.domain.fifo import FifoEngine
+from scheduler_service.entrypoints.grpc_api import InventoryApi, SchedulerApi
+from scheduler_service.entrypoints.loops import Finishing, Housekeeping, Scheduling, forever
+from scheduler_service.entrypoints.watch import EventFeed
+from servicekit import migrations
+from servicekit.client import connect, read_only_methods
+from servicekit.clock import Clock, SystemClock
+from servicekit.database import Database
+from servicekit.eventlog import EventLog
+from servicekit.idempotency import Idempotent
+from servicekit.identity import FetchJwks, Verifier
+from servicekit.ids import new_id
+from servicekit.interceptors import EdgeInterceptor, access_table
+from servicekit.logs import logger
+from servicekit.server import Server
+from servicekit.writer import Writer
+
+SCHEDULER_SERVICE = scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
+INVENTORY_SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"]
+ALLOCATION_SERVICE = allocation_service_pb2.DESCRIPTOR.services_by_name["AllocationService"]
+USAGE_SERVICE = usage_service_pb2.DESCRIPTOR.services_by_name["UsageService"]
+AUTH_SERVICE = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
+
+_log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running scheduler_service, in the hands of whoever started it.
+
+    Attributes:
+        port: where gRPC is served; the settings may have asked for any free port.
+        server: to wait for a signal with.
+        database: for tests, to look behind the answers.
+    """
+
+    port: int
+    server: Server
+    database: Database
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings, clock: Clock | None = None, fetch_jwks: FetchJwks | None = None
+) -> AsyncIterator[Service]:
+    """Serves from entry to exit. ``fetch_jwks`` stands in for the authentication service.
+
+    Raises:
+        ConfigurationError: the database is not migrated, the inventory makes no sense, or the
+            address cannot be listened on.
+    """
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as closing:
+        database, log, writer = await _storage(settings, closing)
+        await _sync_inventory(settings, writer)
+        reader = SqlReader(database)
+        backend = SimulatedBackend(
+            clock,
+            speed=settings.simulation_speed,
+            seed=settings.simulation_seed,
+            failure_rate=settings.simulation_failure_rate,
+        )
+        scheduling = Scheduling(
+            writer, log, decode_event, reader, backend, FifoEngine, clock, new_id
+        )
+        _start_loops(closing, scheduling, Finishing(writer, backend, clock), writer, clock)
+        once = Idempotent(writer, clock)
+        feed = EventFeed(log, decode_event, clock)
+        api = SchedulerApi(writer, once, reader, backend, feed, clock)
+        verifier = _verifier(settings, clock, fetch_jwks, closing)
+        server = _server(settings, verifier, clock, api, InventoryApi(reader, scheduling.pools))
+        port = server.listen(settings.listen)
+        await server.start()
+        closing.push_async_callback(server.drain)
+        yield Service(port, server, database)
+
+
+async def _storage(
+    settings: Settings, closing: AsyncExitStack
+) -> tuple[Database, EventLog, Writer[SqlUnitOfWork]]:
+    """Opens database, log and writer; they are closed in the other order."""
+    database = Database(settings.database_url)
+    closing.callback(database.close)
+    migrations.require_newest("scheduler_service", database)
+    log = EventLog(database, PLUMBING)
+    await log.open()
+    closing.push_async_callback(log.close)
+    writer = Writer(database, log, SqlUnitOfWork)
+    writer.start()
+    closing.push_async_callback(writer.stop)
+    return database, log, writer
+
+
+async def _sync_inventory(settings: Settings, writer: Writer[SqlUnitOfWork]) -> None:
+    pools, nodes = read_inventory(settings.inventory)
+    change = await writer.execute(SyncInventory(pools, nodes))
+    _log.info(
+        "inventory",
+        nodes=len(nodes),
+        added=change.added,
+        removed=change.removed,
+        retired=change.retired,
+    )
+
+
+def _start_loops(
+    closing: AsyncExitStack,
+    scheduling: Scheduling,
+    finishing: Finishing,
+    writer: Writer[SqlUnitOfWork],
+    clock: Clock,
+) -> None:
+    works = {
+        "schedule": scheduling.run,
+        "finish": finishing.run,
+        "forget": Housekeeping(writer, clock).run,
+    }
+    tasks = [
+        asyncio.create_task(forever(name, work, clock), name=name) for name, work in works.items()
+    ]
+
+    async def stop() -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    closing.push_async_callback(stop)
+
+
+def _verifier(
+    settings: Settings, clock: Clock, fetch_jwks: FetchJwks | None, closing: AsyncExitStack
+) -> Verifier:
+    if fetch_jwks is None:
+        channel = connect(settings.auth_target, reads=read_only_methods([AUTH_SERVICE]))
+        closing.push_async_callback(channel.close)
+        fetch_jwks = fetch_jwks_over(channel)
+    return Verifier(fetch_jwks, settings.issuer, settings.audience, clock)
+
+
+def _server(
+    settings: Settings,
+    verifier: Verifier,
+    clock: Clock,
+    scheduler: SchedulerApi,
+    inventory: InventoryApi,
+) -> Server:
+    services = [SCHEDULER_SERVICE, INVENTORY_SERVICE, ALLOCATION_SERVICE, USAGE_SERVICE]
+    access = access_table(services, access_pb2.access)
+    edge = EdgeInterceptor(access, verifier, production=settings.production, clock=clock)
+    server = Server(edge)
+    server.add(
+        SCHEDULER_SERVICE,
+        scheduler_service_pb2_grpc.add_SchedulerServiceServicer_to_server,
+        scheduler,
+    )
+    server.add(
+        INVENTORY_SERVICE,
+        inventory_service_pb2_grpc.add_InventoryServiceServicer_to_server,
+        inventory,
+    )
+    # Of these two the contract is there and nothing behind it: they answer UNIMPLEMENTED.
+    server.add(
+        ALLOCATION_SERVICE,
+        allocation_service_pb2_grpc.add_AllocationServiceServicer_to_server,
+        allocation_service_pb2_grpc.AllocationServiceServicer(),
+    )
+    server.add(
+        USAGE_SERVICE,
+        usage_service_pb2_grpc.add_UsageServiceServicer_to_server,
+        usage_service_pb2_grpc.UsageServiceServicer(),
+    )
+    return server

@@ -1,0 +1,29 @@
+"""Every setting of scheduler_service, read from GPUAAS_SCHEDULER_<NAME> or ..._<NAME>_FILE."""
+
+from pathlib import Path
+
+from pydantic import Field
+
+from servicekit.config import ServiceSettings, SettingsConfigDict
+from servicekit.identity import AUDIENCE
+
+PACKAGED_INVENTORY = Path(__file__).with_name("inventory.toml")
+
+
+class Settings(ServiceSettings):
+    """What scheduler_service can be told; the defaults run it on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="GPUAAS_SCHEDULER_")
+
+    listen: str = Field("127.0.0.1:50053", description="host:port to serve gRPC on")
+    database_url: str = Field("sqlite:///var/scheduler.db", description="SQLAlchemy URL")
+    issuer: str = Field("gpuaas-auth", min_length=1, description="`iss` of access tokens")
+    audience: str = Field(AUDIENCE, min_length=1, description="`aud` of access tokens")
+    inventory: Path = Field(PACKAGED_INVENTORY, description="TOML file of pools and nodes")
+    simulation_speed: float = Field(
+        60.0, gt=0, le=1e9, description="virtual seconds that pass in one real second"
+    )
+    simulation_seed: str = Field("0", description="what simulated chance is drawn from")
+    simulation_failure_rate: float = Field(
+        0.0, ge=0, le=1, description="part of simulated runs that the platform fails"
+    )

@@ -1,0 +1,1 @@
+"""Pure rules of scheduling: no input, no output, no clock; times and ids come in as arguments."""

@@ -1,0 +1,143 @@
+"""A workload, one attempt to run something, and the verbs that move it through its states.
+
+QUEUED -> RUNNING -> FINISHED | CANCELLED, and QUEUED -> REFUSED | CANCELLED. Each verb returns the
+new workload and the event that says so; a verb that the state does not allow raises ``NotAllowed``.
+"""
+
+import enum
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import TypeAlias
+
+from scheduler_service.domain.events import (
+    WorkloadCancelled,
+    WorkloadFinished,
+    WorkloadQueued,
+    WorkloadRefused,
+    WorkloadStarted,
+)
+from scheduler_service.domain.outcome import Outcome
+from scheduler_service.domain.resources import Placement
+from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class WorkloadState(enum.StrEnum):
+    """Where a workload stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+    PREEMPTED = "preempted"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self not in (WorkloadState.QUEUED, WorkloadState.RUNNING)
+
+
+class NotAllowed(Exception):
+    """The workload's state does not allow the verb; whoever calls it has looked too late."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """One attempt to run something.
+
+    Attributes:
+        traceparent: trace context of the request that caused it; no part of its content.
+        allocation_id: the allocation that holds, or held, its devices; empty before the start.
+        used_milli_gpu_seconds: what it used, known from its end on.
+    """
+
+    spec: WorkloadSpec
+    program: Program = field(default_factory=Program)
+    simulation: Simulation = field(default_factory=Simulation)
+    traceparent: str = ""
+    state: WorkloadState = WorkloadState.QUEUED
+    enqueued_at: datetime
+    allocation_id: str = ""
+    placement: Placement | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: Outcome | None = None
+    used_milli_gpu_seconds: int = 0
+
+    def same_content(self, other: "Workload") -> bool:
+        """Whether both ask for the very same run."""
+        return (self.spec, self.program, self.simulation) == (
+            other.spec,
+            other.program,
+            other.simulation,
+        )
+
+
+Started: TypeAlias = tuple[Workload, WorkloadStarted]
+Refused: TypeAlias = tuple[Workload, WorkloadRefused]
+Finished: TypeAlias = tuple[Workload, WorkloadFinished]
+Cancelled: TypeAlias = tuple[Workload, WorkloadCancelled]
+
+
+def queued(workload: Workload) -> WorkloadQueued:
+    """The event of a new workload's arrival."""
+    return WorkloadQueued(workload.spec.id, workload.spec.job_id, workload.spec)
+
+
+def start(workload: Workload, allocation_id: str, placement: Placement, now: datetime) -> Started:
+    """Gives a waiting workload its allocation."""
+    _require(workload, WorkloadState.QUEUED)
+    started = replace(
+        workload,
+        state=WorkloadState.RUNNING,
+        allocation_id=allocation_id,
+        placement=placement,
+        started_at=now,
+    )
+    spec = workload.spec
+    return started, WorkloadStarted(spec.id, spec.job_id, allocation_id, placement)
+
+
+def refuse(workload: Workload, reason: str, message: str, now: datetime) -> Refused:
+    """Ends a waiting workload that can never run here."""
+    _require(workload, WorkloadState.QUEUED)
+    refused = replace(workload, state=WorkloadState.REFUSED, ended_at=now)
+    return refused, WorkloadRefused(workload.spec.id, workload.spec.job_id, reason, message)
+
+
+def finish(workload: Workload, outcome: Outcome, ran: timedelta, now: datetime) -> Finished:
+    """Ends a running workload; ``ran`` is how long it ran by its backend's measure."""
+    _require(workload, WorkloadState.RUNNING)
+    used = used_milli_gpu_seconds(workload.spec, ran)
+    finished = replace(
+        workload,
+        state=WorkloadState.FINISHED,
+        outcome=outcome,
+        ended_at=now,
+        used_milli_gpu_seconds=used,
+    )
+    return finished, WorkloadFinished(workload.spec.id, workload.spec.job_id, outcome, used)
+
+
+def cancel(workload: Workload, reason: str, ran: timedelta, now: datetime) -> Cancelled:
+    """Ends a waiting or running workload because its caller asked for it."""
+    _require(workload, WorkloadState.QUEUED, WorkloadState.RUNNING)
+    used = 0
+    if workload.state is WorkloadState.RUNNING:
+        used = used_milli_gpu_seconds(workload.spec, ran)
+    cancelled = replace(
+        workload, state=WorkloadState.CANCELLED, ended_at=now, used_milli_gpu_seconds=used
+    )
+    return cancelled, WorkloadCancelled(workload.spec.id, workload.spec.job_id, reason, used)
+
+
+def used_milli_gpu_seconds(spec: WorkloadSpec, ran: timedelta) -> int:
+    """Nodes x devices x share x seconds, rounded down; 3,600,000 is one GPU-hour."""
+    return spec.demand.milli_gpus * (ran // _MICROSECOND) // 1_000_000
+
+
+def _require(workload: Workload, *states: WorkloadState) -> None:
+    if workload.state not in states:
+        raise NotAllowed(f"workload {workload.spec.id} is {workload.state}")

@@ -1,0 +1,1 @@
+"""Everything that starts work: calls that come in, and loops that never end."""

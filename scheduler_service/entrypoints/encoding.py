@@ -1,0 +1,219 @@
+"""What the domain knows, as messages of the contract."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gpuaas.scheduler.v1 import (
+    inventory_service_pb2,
+    pool_pb2,
+    resource_pb2,
+    scheduler_service_pb2,
+    workload_pb2,
+)
+from scheduler_service.application.commands import CancelKind, CancelResult, Enqueued
+from scheduler_service.application.queries import PoolReport
+from scheduler_service.domain.engine import DeviceUse
+from scheduler_service.domain.outcome import Outcome
+from scheduler_service.domain.resources import Demand, NodeSlice, Placement
+from scheduler_service.domain.workload import Workload
+from servicekit.clock import to_micros
+from servicekit.errors import Failure
+
+EnqueueResult = scheduler_service_pb2.EnqueueResult
+CancelWorkloadResult = scheduler_service_pb2.CancelWorkloadResult
+
+_CANCEL_KINDS = {
+    CancelKind.CANCELLED: CancelWorkloadResult.KIND_CANCELLED,
+    CancelKind.ALREADY_ENDED: CancelWorkloadResult.KIND_ALREADY_ENDED,
+    CancelKind.NOT_FOUND: CancelWorkloadResult.KIND_NOT_FOUND,
+}
+
+
+def enqueue_response(enqueued: Enqueued) -> scheduler_service_pb2.EnqueueWorkloadResponse:
+    """Encodes one answer; raises the failure that it stands for, if any."""
+    if enqueued.failure is not None:
+        raise enqueued.failure
+    return scheduler_service_pb2.EnqueueWorkloadResponse(
+        workload=workload(enqueued.workload), already_known=enqueued.known
+    )
+
+
+def enqueue_result(enqueued: Enqueued) -> EnqueueResult:
+    """Encodes one answer of a batch."""
+    workload_id = enqueued.workload.spec.id
+    if enqueued.failure is not None:
+        return invalid_result(workload_id, enqueued.failure)
+    kind = EnqueueResult.KIND_ALREADY_KNOWN if enqueued.known else EnqueueResult.KIND_ACCEPTED
+    return EnqueueResult(workload_id=workload_id, kind=kind)
+
+
+def invalid_result(workload_id: str, failure: Failure) -> EnqueueResult:
+    """Encodes why one item of a batch is not acceptable."""
+    return EnqueueResult(
+        workload_id=workload_id,
+        kind=EnqueueResult.KIND_INVALID,
+        reason=failure.reason,
+        message=failure.message,
+    )
+
+
+def cancel_response(
+    results: Sequence[CancelResult],
+) -> scheduler_service_pb2.CancelWorkloadResponse:
+    """Encodes the answer for one workload."""
+    return scheduler_service_pb2.CancelWorkloadResponse(result=_cancel_result(results[0]))
+
+
+def batch_cancel_response(
+    results: Sequence[CancelResult],
+) -> scheduler_service_pb2.BatchCancelWorkloadsResponse:
+    """Encodes the answers for many workloads."""
+    return scheduler_service_pb2.BatchCancelWorkloadsResponse(
+        results=[_cancel_result(result) for result in results]
+    )
+
+
+def workload(it: Workload) -> workload_pb2.Workload:
+    """Encodes a workload as it stands."""
+    spec, program = it.spec, it.program
+    message = workload_pb2.Workload(
+        id=spec.id,
+        job_id=spec.job_id,
+        owner_id=spec.owner_id,
+        team=spec.team,
+        resources=_resources(spec.demand),
+        pool=spec.pool,
+        provider=spec.provider,
+        strategy=resource_pb2.Strategy.Value(f"STRATEGY_{spec.strategy.name}"),
+        priority_class=resource_pb2.PriorityClass.Value(
+            f"PRIORITY_CLASS_{spec.priority_class.name}"
+        ),
+        priority=spec.priority,
+        preemptible=spec.preemptible,
+        estimated_duration=_span(spec.estimated_duration),
+        max_runtime=_span(spec.max_runtime),
+        simulation=workload_pb2.Simulation(
+            duration=_span(it.simulation.duration), exit_code=it.simulation.exit_code
+        ),
+        traceparent=it.traceparent,
+        name=spec.name,
+        command=program.command,
+        args=program.args,
+        image=program.image,
+        environment=dict(program.environment),
+        attempt=spec.attempt,
+        state=workload_pb2.WorkloadState.Value(f"WORKLOAD_STATE_{it.state.name}"),
+        enqueue_time=_moment(it.enqueued_at),
+        start_time=_moment(it.started_at),
+        end_time=_moment(it.ended_at),
+    )
+    if it.placement is not None:
+        message.placement.CopyFrom(placement(it.placement, it.allocation_id))
+    if it.outcome is not None:
+        message.outcome.CopyFrom(outcome(it.outcome))
+    return message
+
+
+def placement(it: Placement, allocation_id: str) -> resource_pb2.Placement:
+    """Encodes where a run was put."""
+    return resource_pb2.Placement(
+        allocation_id=allocation_id,
+        pool=it.pool,
+        provider=it.provider,
+        slices=[_slice(part) for part in it.slices],
+    )
+
+
+def outcome(it: Outcome) -> workload_pb2.Outcome:
+    """Encodes how a run ended."""
+    return workload_pb2.Outcome(
+        kind=workload_pb2.Outcome.Kind.Value(f"KIND_{it.kind.name}"),
+        exit_code=it.exit_code,
+        message=it.message,
+    )
+
+
+def moment(micros: int) -> Timestamp:
+    """Encodes microseconds since 1970."""
+    seconds, rest = divmod(micros, 1_000_000)
+    return Timestamp(seconds=seconds, nanos=rest * 1000)
+
+
+def list_pools_response(
+    reports: Sequence[PoolReport],
+) -> inventory_service_pb2.ListPoolsResponse:
+    """Encodes pools with their use."""
+    return inventory_service_pb2.ListPoolsResponse(pools=[_pool(report) for report in reports])
+
+
+def _pool(report: PoolReport) -> pool_pb2.Pool:
+    pool, use = report.pool, report.use
+    return pool_pb2.Pool(
+        name=pool.name,
+        environment=pool.environment,
+        description=pool.description,
+        devices=[_devices(each) for each in use.devices],
+        cpu_total=use.total_vcpus,
+        cpu_free=use.free_vcpus,
+        memory_gb_total=use.total_memory_gb,
+        memory_gb_free=use.free_memory_gb,
+        node_count=use.nodes,
+        queued_workloads=use.queued,
+        running_workloads=use.running,
+    )
+
+
+def _devices(use: DeviceUse) -> pool_pb2.PoolDevices:
+    return pool_pb2.PoolDevices(
+        resource_type=resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{use.resource_type.name}"),
+        gpu_type=use.gpu_type,
+        total_milli_gpus=use.total_milli,
+        free_milli_gpus=use.free_milli,
+        free_devices=use.free_devices,
+    )
+
+
+def _resources(demand: Demand) -> resource_pb2.ResourceSpec:
+    return resource_pb2.ResourceSpec(
+        resource_type=resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{demand.resource_type.name}"),
+        gpu_type=demand.gpu_type,
+        count=demand.count,
+        milli_gpu_per_device=demand.milli_per_device,
+        memory_gb=demand.memory_gb,
+        vcpus=demand.vcpus,
+        nodes=demand.nodes,
+        alternative_gpu_types=demand.alternative_gpu_types,
+        device_memory_gb=demand.device_memory_gb,
+        node_labels=dict(demand.node_labels),
+    )
+
+
+def _slice(part: NodeSlice) -> resource_pb2.NodeSlice:
+    return resource_pb2.NodeSlice(
+        node_id=part.node_id,
+        node=part.node,
+        gpu_type=part.gpu_type,
+        devices=[
+            resource_pb2.DeviceSlice(index=device.index, milli_gpu=device.milli_gpu)
+            for device in part.devices
+        ],
+        vcpus=part.vcpus,
+        memory_gb=part.memory_gb,
+    )
+
+
+def _cancel_result(result: CancelResult) -> CancelWorkloadResult:
+    return CancelWorkloadResult(workload_id=result.workload_id, kind=_CANCEL_KINDS[result.kind])
+
+
+def _moment(time: datetime | None) -> Timestamp | None:
+    return None if time is None else moment(to_micros(time))
+
+
+def _span(span: timedelta | None) -> Duration | None:
+    if span is None:
+        return None
+    return Duration(seconds=span.days * 86_400 + span.seconds, nanos=span.microseconds * 1000)

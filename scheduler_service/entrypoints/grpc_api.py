@@ -1,0 +1,142 @@
+"""SchedulerService and InventoryService over gRPC: decode, call, encode.
+
+What is not here answers UNIMPLEMENTED.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import grpc
+
+from gpuaas.scheduler.v1 import inventory_service_pb2
+from gpuaas.scheduler.v1 import scheduler_service_pb2 as pb
+from gpuaas.scheduler.v1.inventory_service_pb2_grpc import InventoryServiceServicer
+from gpuaas.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
+from scheduler_service.application import queries
+from scheduler_service.application.commands import CancelWorkloads, EnqueueWorkloads
+from scheduler_service.application.ports import Backend, Reader
+from scheduler_service.domain.engine import PoolUse
+from scheduler_service.domain.workload import Workload
+from scheduler_service.entrypoints import decoding, encoding
+from scheduler_service.entrypoints.watch import EventFeed
+from servicekit.call import current_call
+from servicekit.clock import Clock
+from servicekit.errors import InvalidArgument
+from servicekit.idempotency import Idempotent
+from servicekit.tokens import decode_page_token, encode_page_token
+from servicekit.writer import Writer
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+
+@dataclass(frozen=True, eq=False)
+class SchedulerApi(SchedulerServiceServicer):
+    """Serves SchedulerService; the contract in `protos` says what each method promises."""
+
+    writer: Writer[Any]
+    once: Idempotent[Any]
+    reader: Reader
+    backend: Backend
+    feed: EventFeed
+    clock: Clock
+
+    async def EnqueueWorkload(
+        self, request: pb.EnqueueWorkloadRequest, context: Context
+    ) -> pb.EnqueueWorkloadResponse:
+        """Accepts one workload into the queue."""
+        now = self.clock.now()
+        workload = decoding.workload(request.workload, now, current_call().traceparent)
+        enqueued = await self.writer.execute(EnqueueWorkloads([workload], now))
+        return encoding.enqueue_response(enqueued[0])
+
+    async def BatchEnqueueWorkloads(
+        self, request: pb.BatchEnqueueWorkloadsRequest, context: Context
+    ) -> pb.BatchEnqueueWorkloadsResponse:
+        """Accepts many workloads, each with an answer of its own."""
+        decoding.count_of_items("workloads", len(request.workloads))
+        now, traceparent = self.clock.now(), current_call().traceparent
+        results: list[pb.EnqueueResult | None] = []
+        accepted: list[Workload] = []
+        for message in request.workloads:
+            try:
+                accepted.append(decoding.workload(message, now, traceparent))
+                results.append(None)
+            except InvalidArgument as failure:
+                results.append(encoding.invalid_result(message.id, failure))
+        answers = iter(await self.writer.execute(EnqueueWorkloads(accepted, now)))
+        return pb.BatchEnqueueWorkloadsResponse(
+            results=[result or encoding.enqueue_result(next(answers)) for result in results]
+        )
+
+    async def CancelWorkload(
+        self, request: pb.CancelWorkloadRequest, context: Context
+    ) -> pb.CancelWorkloadResponse:
+        """Cancels one workload."""
+        ids = [decoding.workload_id("workload_id", request.workload_id)]
+        command = await self._cancellation(ids, decoding.reason(request.reason))
+        return await self.once(
+            request, command, encoding.cancel_response, pb.CancelWorkloadResponse
+        )
+
+    async def BatchCancelWorkloads(
+        self, request: pb.BatchCancelWorkloadsRequest, context: Context
+    ) -> pb.BatchCancelWorkloadsResponse:
+        """Cancels many workloads, each with an answer of its own."""
+        decoding.count_of_items("workload_ids", len(request.workload_ids))
+        ids = [decoding.workload_id("workload_ids", each) for each in request.workload_ids]
+        command = await self._cancellation(ids, decoding.reason(request.reason))
+        return await self.once(
+            request, command, encoding.batch_cancel_response, pb.BatchCancelWorkloadsResponse
+        )
+
+    async def WatchEvents(
+        self, request: pb.WatchEventsRequest, context: Context
+    ) -> AsyncIterator[pb.WatchEventsResponse]:
+        """Streams the log."""
+        wanted = frozenset(request.workload_ids)
+        async for message in self.feed.messages(request.resume_token, wanted):
+            yield message
+
+    async def GetWorkload(
+        self, request: pb.GetWorkloadRequest, context: Context
+    ) -> pb.GetWorkloadResponse:
+        """Gets one workload."""
+        workload_id = decoding.workload_id("workload_id", request.workload_id)
+        workload = await queries.get_workload(self.reader, workload_id)
+        return pb.GetWorkloadResponse(workload=encoding.workload(workload))
+
+    async def ListWorkloads(
+        self, request: pb.ListWorkloadsRequest, context: Context
+    ) -> pb.ListWorkloadsResponse:
+        """Lists workloads."""
+        wanted = decoding.workload_filter(request)
+        scope = decoding.page_scope(request)
+        size = decoding.page_size(request.page_size)
+        after = decoding.page_start(decode_page_token(scope, request.page_token))
+        page = await queries.list_workloads(self.reader, wanted, size, after)
+        return pb.ListWorkloadsResponse(
+            workloads=[encoding.workload(workload) for workload in page.workloads],
+            next_page_token="" if page.last is None else encode_page_token(scope, [page.last]),
+        )
+
+    async def _cancellation(self, workload_ids: Sequence[str], reason: str) -> CancelWorkloads:
+        """Measures what runs, so that the command needs nothing from outside its transaction."""
+        running = await self.reader.running(workload_ids)
+        ran = await self.backend.ran([workload.allocation_id for workload in running])
+        return CancelWorkloads(workload_ids, reason, ran, self.clock.now())
+
+
+@dataclass(frozen=True, eq=False)
+class InventoryApi(InventoryServiceServicer):
+    """Serves InventoryService; ``use`` is the engine's live view of the pools."""
+
+    reader: Reader
+    use: Callable[[], Sequence[PoolUse]]
+
+    async def ListPools(
+        self, request: inventory_service_pb2.ListPoolsRequest, context: Context
+    ) -> inventory_service_pb2.ListPoolsResponse:
+        """Lists the pools with what is free."""
+        reports = await queries.list_pools(self.reader, self.use, request.environment)
+        return encoding.list_pools_response(reports)

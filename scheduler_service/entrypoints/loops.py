@@ -1,0 +1,253 @@
+"""The loops that never end: one schedules, one ends what has run, one forgets what has expired."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from prometheus_client import Counter, Histogram
+
+from scheduler_service.application.commands import (
+    FinishWorkloads,
+    ForgetExpired,
+    PlannedStart,
+    StartWorkloads,
+)
+from scheduler_service.application.ports import Backend, DecodeEvent, FinishedRun, Reader, Run
+from scheduler_service.domain.engine import (
+    Cancelled,
+    Decisions,
+    Engine,
+    Finished,
+    NodeUp,
+    Placed,
+    PoolUse,
+    Start,
+    Submitted,
+)
+from scheduler_service.domain.events import WorkloadCancelled, WorkloadFinished, WorkloadQueued
+from scheduler_service.domain.workload import Workload
+from servicekit.clock import Clock
+from servicekit.errors import Unavailable
+from servicekit.eventlog import EventLog
+from servicekit.failpoints import afailpoint
+from servicekit.ids import IdSource
+from servicekit.logs import logger
+from servicekit.transaction import RecordedEvent
+from servicekit.writer import Writer
+
+STARTS, SLICES = 500, 2_000
+RESULTS = 500
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+HOUSEKEEPING = timedelta(hours=1)
+
+_DECISIONS = Counter("gpuaas_scheduler_decisions_total", "Decisions carried out.", ("kind",))
+_STALE = Counter(
+    "gpuaas_scheduler_stale_results_total", "Results of runs whose workload had ended before."
+)
+_FAILURES = Counter(
+    "gpuaas_scheduler_loop_failures_total", "Times a loop failed and began again.", ("loop",)
+)
+_PLAN = Histogram(
+    "gpuaas_scheduler_plan_seconds",
+    "Time of one scheduling decision over everything that changed.",
+    buckets=(0.0001, 0.001, 0.01, 0.05, 0.1, 1.0),
+)
+_log = logger(__name__)
+
+
+async def forever(name: str, work: Callable[[], Awaitable[None]], clock: Clock) -> None:
+    """Does the work again whenever it fails or ends, after a pause that grows while it keeps on."""
+    pause = FIRST_PAUSE
+    while True:
+        began = clock.monotonic()
+        try:
+            await work()
+        except Exception as error:
+            _FAILURES.labels(name).inc()
+            _log.warning("a loop failed and begins again", loop=name, exc_info=error)
+        if clock.monotonic() - began > 2 * LONGEST_PAUSE:
+            pause = FIRST_PAUSE
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+class Scheduling:
+    """The engine's only owner: rebuilds it from the database, then keeps it up by the log."""
+
+    def __init__(
+        self,
+        writer: Writer[Any],
+        log: EventLog,
+        decode: DecodeEvent,
+        reader: Reader,
+        backend: Backend,
+        new_engine: Callable[[], Engine],
+        clock: Clock,
+        new_id: IdSource,
+    ) -> None:
+        self._writer = writer
+        self._event_log = log
+        self._decode = decode
+        self._reader = reader
+        self._backend = backend
+        self._new_engine = new_engine
+        self._clock = clock
+        self._new_id = new_id
+        self._engine: Engine | None = None
+        self._allocations: dict[str, str] = {}
+
+    def pools(self) -> Sequence[PoolUse]:
+        """How each pool is used now.
+
+        Raises:
+            Unavailable: the engine has not been built yet.
+        """
+        if self._engine is None:
+            raise Unavailable("The scheduler is reading its queue; try again shortly.")
+        return self._engine.pools()
+
+    async def run(self) -> None:
+        """Schedules until something fails."""
+        revision = await self._rebuild()
+        async for batch in self._event_log.follow(revision):
+            self._engine_or_fail()
+            await self._take_in(batch)
+            await self._carry_out()
+
+    async def _rebuild(self) -> int:
+        """Builds the engine as of one revision, and has the backend run what should be running."""
+        snapshot = await self._reader.snapshot()
+        engine = self._new_engine()
+        for node in snapshot.nodes:
+            engine.apply(NodeUp(node))
+        for workload in snapshot.running:
+            if workload.placement is not None:
+                engine.apply(Placed(workload.spec, workload.placement))
+        for workload in snapshot.queued:
+            engine.apply(Submitted(workload.spec))
+        self._engine = engine
+        self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
+        await self._backend.start([as_run(workload) for workload in snapshot.running])
+        await self._carry_out()
+        while self._event_log.head < snapshot.revision:
+            await self._event_log.wait(self._event_log.head, timedelta(seconds=1))
+        return snapshot.revision
+
+    def _engine_or_fail(self) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("there is no engine before the first rebuild")
+        return self._engine
+
+    async def _take_in(self, batch: Sequence[RecordedEvent]) -> None:
+        """Tells the engine what happened, and the backend what must no longer run."""
+        stopped = [allocation for event in batch if (allocation := self._apply(event))]
+        if stopped:
+            await self._backend.stop(stopped)
+
+    def _apply(self, event: RecordedEvent) -> str | None:
+        """Tells the engine of one event; returns the allocation that has to be stopped, if any."""
+        engine = self._engine_or_fail()
+        if event.kind == WorkloadQueued.kind:
+            queued = self._decode(event.kind, event.payload)
+            if isinstance(queued, WorkloadQueued):
+                engine.apply(Submitted(queued.spec))
+        elif event.kind == WorkloadFinished.kind:
+            self._allocations.pop(event.subject, None)
+            engine.apply(Finished(event.subject))
+        elif event.kind == WorkloadCancelled.kind:
+            engine.apply(Cancelled(event.subject))
+            return self._allocations.pop(event.subject, None)
+        return None
+
+    async def _carry_out(self) -> None:
+        """Carries out what the engine decides until it decides nothing more."""
+        while decisions := self._plan():
+            for part in portions(decisions):
+                await self._dispatch(part)
+
+    def _plan(self) -> Decisions:
+        with _PLAN.time():
+            return self._engine_or_fail().plan(self._clock.now())
+
+    async def _dispatch(self, decisions: Decisions) -> None:
+        starts = [
+            PlannedStart(it.workload_id, self._new_id(), it.placement) for it in decisions.starts
+        ]
+        command = StartWorkloads(starts, decisions.refusals, self._clock.now())
+        dispatched = await self._writer.execute(command)
+        engine = self._engine_or_fail()
+        for workload_id in dispatched.skipped:
+            engine.apply(Cancelled(workload_id))
+        for workload in dispatched.started:
+            self._allocations[workload.spec.id] = workload.allocation_id
+        _DECISIONS.labels("start").inc(len(dispatched.started))
+        _DECISIONS.labels("refuse").inc(len(decisions.refusals))
+        await afailpoint("backend.start.before")
+        await self._backend.start([as_run(workload) for workload in dispatched.started])
+        await afailpoint("backend.start.after")
+
+
+class Finishing:
+    """Writes down what the backend says has ended; what could not be written is tried again."""
+
+    def __init__(self, writer: Writer[Any], backend: Backend, clock: Clock) -> None:
+        self._writer = writer
+        self._backend = backend
+        self._clock = clock
+        self._ended: list[FinishedRun] = []
+
+    async def run(self) -> None:
+        """Ends workloads until something fails."""
+        while True:
+            self._ended += await self._backend.finished()
+            while self._ended:
+                part = self._ended[:RESULTS]
+                stale = await self._writer.execute(FinishWorkloads(part, self._clock.now()))
+                _STALE.inc(stale)
+                del self._ended[: len(part)]
+
+
+class Housekeeping:
+    """Deletes what has expired, once an hour."""
+
+    def __init__(self, writer: Writer[Any], clock: Clock) -> None:
+        self._writer = writer
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Forgets until something fails."""
+        while True:
+            await self._writer.execute(ForgetExpired(self._clock.now()))
+            await asyncio.sleep(HOUSEKEEPING.total_seconds())
+
+
+def as_run(workload: Workload) -> Run:
+    """What the backend is told of a running workload."""
+    if workload.placement is None or workload.started_at is None:
+        raise ValueError(f"workload {workload.spec.id} does not run")
+    return Run(
+        workload.allocation_id,
+        workload.spec,
+        workload.program,
+        workload.simulation,
+        workload.placement,
+        workload.started_at,
+    )
+
+
+def portions(decisions: Decisions) -> Iterator[Decisions]:
+    """Splits decisions into parts that one transaction, and one message of events, can hold."""
+    starts: list[Start] = []
+    slices = 0
+    for start in decisions.starts:
+        size = len(start.placement.slices)
+        if starts and (len(starts) == STARTS or slices + size > SLICES):
+            yield Decisions(starts)
+            starts, slices = [], 0
+        starts.append(start)
+        slices += size
+    if starts:
+        yield Decisions(starts)
+    for at in range(0, len(decisions.refusals), STARTS):
+        yield Decisions(refusals=decisions.refusals[at : at + STARTS])

@@ -1,0 +1,150 @@
+"""The event stream: the service's log as messages, each event encoded once for all who watch.
+
+The promises, by the names of their tests: ordered, unique, atomic (the events of one change come in
+one message), reliable, resumable, bookmarkable.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import timedelta
+
+from gpuaas.scheduler.v1 import scheduler_service_pb2, workload_pb2
+from scheduler_service.application.ports import DecodeEvent
+from scheduler_service.domain.events import (
+    WorkloadCancelled,
+    WorkloadEvent,
+    WorkloadFinished,
+    WorkloadRefused,
+    WorkloadStarted,
+)
+from scheduler_service.entrypoints import encoding
+from servicekit.clock import Clock
+from servicekit.eventlog import BOOKMARK, EventLog
+from servicekit.transaction import RecordedEvent
+
+BATCH = 500
+BATCH_BYTES = 1 << 20
+MOST_IN_ONE_CHANGE = 2_500
+_REMEMBERED = 4 * BATCH
+
+Message = scheduler_service_pb2.WatchEventsResponse
+_Kind = workload_pb2.WorkloadEvent
+
+
+class EventFeed:
+    """Gives the log to any number of watchers."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        decode: DecodeEvent,
+        clock: Clock,
+        *,
+        bookmark: timedelta = BOOKMARK,
+    ) -> None:
+        self._log = log
+        self._decode = decode
+        self._clock = clock
+        self._bookmark = bookmark.total_seconds()
+        self._encoded: dict[int, workload_pb2.WorkloadEvent] = {}
+
+    async def messages(
+        self, resume_token: str, workload_ids: Collection[str]
+    ) -> AsyncIterator[Message]:
+        """Everything after the token, as long as the caller iterates; no ids: of all workloads.
+
+        Raises:
+            InvalidArgument: RESUME_TOKEN_INVALID.
+            OutOfRange: RESUME_TOKEN_EXPIRED.
+        """
+        after = self._log.revision(resume_token) if resume_token else 0
+        due = self._clock.monotonic() + self._bookmark
+        while True:
+            batch = await self._next_changes(after)
+            after = batch[-1].revision if batch else after
+            wanted = [it for it in batch if not workload_ids or it.subject in workload_ids]
+            if wanted:
+                yield self._message(wanted, after)
+            elif self._clock.monotonic() >= due:
+                yield Message(resume_token=self._log.token(after), bookmark=True)
+            elif not batch:
+                left = max(0.0, due - self._clock.monotonic())
+                await self._log.wait(after, timedelta(seconds=left))
+                continue
+            else:
+                continue
+            due = self._clock.monotonic() + self._bookmark
+
+    async def _next_changes(self, after: int) -> Sequence[RecordedEvent]:
+        events = await self._log.read(after, BATCH)
+        whole = whole_changes(events, cut=len(events) == BATCH)
+        if events and not whole:
+            events = await self._log.read(after, MOST_IN_ONE_CHANGE)
+            whole = events[: change_end(events, 0)]
+        return whole
+
+    def _message(self, events: Sequence[RecordedEvent], after: int) -> Message:
+        encoded = [self._encode(event) for event in events]
+        return Message(events=encoded, resume_token=self._log.token(after))
+
+    def _encode(self, event: RecordedEvent) -> workload_pb2.WorkloadEvent:
+        known = self._encoded.get(event.revision)
+        if known is None:
+            fact = self._decode(event.kind, event.payload)
+            known = _encode(event, fact, self._log.token(event.revision))
+            self._encoded[event.revision] = known
+            if len(self._encoded) > _REMEMBERED:
+                del self._encoded[next(iter(self._encoded))]
+        return known
+
+
+def whole_changes(events: Sequence[RecordedEvent], *, cut: bool) -> Sequence[RecordedEvent]:
+    """The leading events that fit into one message and end where a change ends.
+
+    ``cut`` says that more events may follow the last one. Empty if the first change alone is too
+    large to tell where it ends. The events of one change share their time.
+    """
+    end = fitting = 0
+    size = 0
+    for fitting, event in enumerate(events, 1):
+        size += len(event.payload)
+        if size > BATCH_BYTES:
+            cut = True
+            break
+        if fitting < len(events) and events[fitting].at != event.at:
+            end = fitting
+    return events[:end] if cut else events
+
+
+def change_end(events: Sequence[RecordedEvent], start: int) -> int:
+    """Where the change that begins at ``start`` ends."""
+    end = start
+    while end < len(events) and events[end].at == events[start].at:
+        end += 1
+    return end
+
+
+def _encode(event: RecordedEvent, fact: WorkloadEvent, token: str) -> workload_pb2.WorkloadEvent:
+    message = workload_pb2.WorkloadEvent(
+        revision=event.revision,
+        workload_id=fact.workload_id,
+        job_id=fact.job_id,
+        kind=_Kind.KIND_QUEUED,
+        time=encoding.moment(event.at),
+        resume_token=token,
+    )
+    match fact:
+        case WorkloadStarted(allocation_id=allocation_id, placement=placement):
+            message.kind = _Kind.KIND_STARTED
+            message.placement.CopyFrom(encoding.placement(placement, allocation_id))
+        case WorkloadFinished(outcome=outcome, used_milli_gpu_seconds=used):
+            message.kind = _Kind.KIND_FINISHED
+            message.outcome.CopyFrom(encoding.outcome(outcome))
+            message.used_milli_gpu_seconds = used
+        case WorkloadCancelled(reason=reason, used_milli_gpu_seconds=used):
+            message.kind = _Kind.KIND_CANCELLED
+            message.message = reason
+            message.used_milli_gpu_seconds = used
+        case WorkloadRefused(message=text):
+            message.kind = _Kind.KIND_REFUSED
+            message.message = text
+    return message

@@ -1,0 +1,1 @@
+"""The database's versions; `env.py` is what alembic runs."""

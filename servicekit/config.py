@@ -1,0 +1,163 @@
+"""Settings from the environment: typed, with usable defaults, and complaints that help.
+
+Every field is read from `<PREFIX><FIELD>`, or from the file that `<PREFIX><FIELD>_FILE` names,
+which is how secrets are handed over. A wrong one ends the process with code 2 and a line each.
+"""
+
+import enum
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import SettingsConfigDict as SettingsConfigDict
+
+from servicekit import failpoints
+
+EXIT_CODE = 2
+_FILE_SUFFIX = "_FILE"
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+class ConfigurationError(Exception):
+    """The process cannot start as it was told to; the message says what to change."""
+
+
+class Environment(enum.StrEnum):
+    """Where the process runs; production refuses whatever is only convenient."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+class ProcessSettings(BaseSettings):
+    """What every process has; a subclass gives the prefix, and a default for `listen`.
+
+    `listen` and `metrics_listen` are host:port (port 0: any free one; no `metrics_listen`: off),
+    `auth_target` is where the authentication service is called.
+    """
+
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, validate_default=True)
+
+    environment: Environment = Environment.DEVELOPMENT
+    listen: str
+    metrics_listen: str = ""
+    log_level: str = "info"
+    failpoints: str = ""
+    auth_target: str = "127.0.0.1:50051"
+
+    @field_validator("listen", "metrics_listen")
+    @classmethod
+    def _is_address(cls, text: str) -> str:
+        if text:
+            host_and_port(text)
+        return text
+
+    @field_validator("log_level")
+    @classmethod
+    def _is_level(cls, text: str) -> str:
+        if text.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("expected debug, info, warning or error")
+        return text.lower()
+
+    @field_validator("failpoints")
+    @classmethod
+    def _are_failpoints(cls, text: str) -> str:
+        failpoints.check(text)
+        return text
+
+    @property
+    def production(self) -> bool:
+        """Whether the strict rules hold."""
+        return self.environment is Environment.PRODUCTION
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Reads arguments, then variables, then the files that variables name; nothing else."""
+        return init_settings, env_settings, _NamedFiles(settings_cls)
+
+
+class ServiceSettings(ProcessSettings):
+    """What every service with a database has; a subclass gives a default for `database_url`."""
+
+    database_url: str
+
+
+class _NamedFiles(EnvSettingsSource):
+    """Reads a field from the file that the variable `<PREFIX><FIELD>_FILE` names."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Returns the file's text without its final line break."""
+        variable = variable_name(self.settings_cls, field_name)
+        path = os.environ.get(variable + _FILE_SUFFIX)
+        if not path:
+            return None, field_name, False
+        if os.environ.get(variable):
+            raise ConfigurationError(
+                f"{variable} and {variable}{_FILE_SUFFIX} are both set: expected one of them"
+            )
+        return _file_text(variable + _FILE_SUFFIX, path), field_name, False
+
+
+def load(settings: type[S]) -> S:
+    """Returns the settings, or raises ConfigurationError with one line for each wrong variable."""
+    try:
+        return settings()
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(_complaints(settings, error))) from None
+
+
+def load_or_exit(settings: type[S]) -> S:
+    """Returns the settings, or ends the process with the complaints on stderr and code 2."""
+    try:
+        return load(settings)
+    except ConfigurationError as error:
+        exit_with(error)
+
+
+def exit_with(error: ConfigurationError) -> NoReturn:
+    """Ends the process: the message on stderr without a traceback, exit code 2."""
+    sys.stderr.write(f"{error}\n")
+    raise SystemExit(EXIT_CODE)
+
+
+def variable_name(settings: type[BaseSettings], field: str) -> str:
+    """Returns the environment variable that a field is read from."""
+    return f"{settings.model_config.get('env_prefix', '')}{field}".upper()
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """Splits "host:port"; ValueError says what was expected."""
+    host, colon, port = address.rpartition(":")
+    if not (host and colon and port.isdecimal() and int(port) < 65536):
+        raise ValueError("expected host:port, such as 127.0.0.1:50051")
+    return host.strip("[]"), int(port)
+
+
+def _file_text(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigurationError(f"{variable}: cannot read {path}: {reason}") from None
+
+
+def _complaints(settings: type[BaseSettings], error: ValidationError) -> Iterator[str]:
+    """Names variable and expectation; never the value, which may be a secret."""
+    for problem in error.errors(include_input=False, include_url=False):
+        path = problem["loc"]
+        expected = problem["msg"].removeprefix("Value error, ")
+        name = variable_name(settings, str(path[0])) if path else settings.__name__
+        yield f"{name}: {expected[:1].lower()}{expected[1:]}"

@@ -1,0 +1,124 @@
+"""One service's database: the writer's single connection and a pool of reading ones.
+
+SQLAlchemy's synchronous engine does the talking; asyncio stays at the edge. SQLite runs in WAL mode
+with ``synchronous=FULL``, so that a commit is on disk before it returns; its writer opens every
+transaction with ``BEGIN IMMEDIATE`` and its readers cannot write at all.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from servicekit.errors import Unavailable
+
+T = TypeVar("T")
+
+READERS = 4
+BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """Owns both engines of one database and the threads that read from it."""
+
+    def __init__(self, url: str, *, readers: int = READERS) -> None:
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.writing = _engine(
+            self.url, size=2, begin="BEGIN IMMEDIATE"
+        )  # the writer, and an opener beside it
+        self._reading = _engine(self.url, size=readers, begin="BEGIN", query_only=True)
+        self._threads = ThreadPoolExecutor(readers, thread_name_prefix="database-read")
+
+    async def read(self, query: Callable[[Connection], T]) -> T:
+        """Runs ``query`` on a reading connection in a thread.
+
+        The query may run twice: a connection that the server dropped is replaced once.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self.read_now, query)
+
+    def read_now(self, query: Callable[[Connection], T]) -> T:
+        """Runs ``query`` in the calling thread; see ``read``."""
+        try:
+            return self._read_once(query)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise unavailable(error) from error
+        try:
+            return self._read_once(query)
+        except DBAPIError as error:
+            raise unavailable(error) from error
+
+    def _read_once(self, query: Callable[[Connection], T]) -> T:
+        with self._reading.connect() as connection:
+            return query(connection)
+
+    def close(self) -> None:
+        """Ends the reading threads and closes every connection."""
+        self._threads.shutdown()
+        self._reading.dispose()
+        self.writing.dispose()
+
+
+def unavailable(error: DBAPIError) -> Unavailable:
+    """The failure a caller sees when the database refused or went away.
+
+    The cause stays in the log.
+    """
+    return Unavailable(f"The database did not answer ({type(error.orig).__name__}); try again.")
+
+
+def _engine(url: sa.URL, *, size: int, begin: str, query_only: bool = False) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url, size, begin, query_only)
+    if query_only:
+        options = f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    else:
+        options = f"-c synchronous_commit=on -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    return sa.create_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        connect_args={"options": options, "connect_timeout": CONNECT_TIMEOUT_S},
+    )
+
+
+def _sqlite(url: sa.URL, size: int, begin: str, query_only: bool) -> Engine:
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        connect_args={"check_same_thread": False},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = (
+            None  # transactions begin where the next listener says, not in the driver
+        )
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"query_only={int(query_only)}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

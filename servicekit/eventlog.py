@@ -1,0 +1,267 @@
+"""An append-only log of events with a cursor for every reader.
+
+Events are appended in the writing transaction at the next gap-free revision. Whoever reads, the
+outbox loop, another service's stream or a client's watch, keeps a revision and asks for what came
+after it. The newest events stay in memory, so that a thousand readers at the tip cost no query at
+all.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from servicekit.database import Database
+from servicekit.errors import InvalidArgument, OutOfRange, Unavailable
+from servicekit.tables import Plumbing
+from servicekit.tokens import ResumeToken
+from servicekit.transaction import RecordedEvent, Transaction
+
+TAIL = 20_000
+BATCH = 500
+POLL = timedelta(milliseconds=200)
+BOOKMARK = timedelta(seconds=15)
+
+
+class EventLog:
+    """One service's log. Lives on the event loop.
+
+    ``lock`` and ``record`` run in the writer's thread.
+    """
+
+    def __init__(
+        self, database: Database, tables: Plumbing, *, tail: int = TAIL, poll: timedelta = POLL
+    ) -> None:
+        self._database = database
+        self._tables = tables
+        self._capacity = tail
+        self._poll = poll
+        self._tail: list[RecordedEvent] = []
+        self._news = asyncio.Event()
+        self._behind = asyncio.Event()
+        self._poller: asyncio.Task[None] | None = None
+        self.identity = b""
+        self.head = 0
+
+    async def open(self) -> None:
+        """Reads who the log is and where it ends, giving a new database its identity first.
+
+        Other processes may append too, a replica or an operator's command; a short poll brings
+        their events.
+        """
+        with self._database.writing.begin() as connection:
+            if connection.execute(self._tables.event_log.select()).first() is None:
+                connection.execute(
+                    self._tables.event_log.insert(),
+                    {"id": 1, "identity": os.urandom(8), "head": 0, "floor": 0},
+                )
+        row = await self._database.read(lambda c: c.execute(self._tables.event_log.select()).one())
+        self.identity, self.head = bytes(row.identity), row.head
+        self._poller = asyncio.create_task(self._poll_forever())
+
+    async def close(self) -> None:
+        """Stops the poll."""
+        if self._poller is not None:
+            self._poller.cancel()
+            await asyncio.gather(self._poller, return_exceptions=True)
+
+    # Writing, in the writer's thread.
+
+    def lock(self, connection: Connection) -> int:
+        """Takes the log for this transaction and returns its newest revision.
+
+        The row lock makes writing groups of all replicas follow one another, as ``BEGIN IMMEDIATE``
+        does on SQLite: revisions are gap-free and in commit order on both.
+        """
+        head: int = connection.execute(
+            sa.select(self._tables.event_log.c.head).with_for_update()
+        ).scalar_one()
+        return head
+
+    def record(self, connection: Connection, events: list[RecordedEvent]) -> None:
+        """Writes events and the new head inside the caller's transaction."""
+        connection.execute(
+            self._tables.events.insert(),
+            [
+                {
+                    "revision": event.revision,
+                    "at": event.at,
+                    "kind": event.kind,
+                    "subject": event.subject,
+                    "payload": event.payload,
+                    "traceparent": event.traceparent,
+                    "more": event.more,
+                }
+                for event in events
+            ],
+        )
+        connection.execute(self._tables.event_log.update().values(head=events[-1].revision))
+
+    def trim(self, transaction: Transaction, revision: int) -> None:
+        """Deletes events up to and including ``revision``; a cursor before it is then too old."""
+        events, log = self._tables.events, self._tables.event_log
+        transaction.execute(events.delete().where(events.c.revision <= revision))
+        transaction.execute(log.update().where(log.c.floor < revision).values(floor=revision))
+
+    # Reading, on the event loop.
+
+    def publish(self, events: Sequence[RecordedEvent]) -> None:
+        """Shows committed events to local readers, unless another process's come first."""
+        fresh = [event for event in events if event.revision > self.head]
+        if not fresh:
+            return
+        if fresh[0].revision != self.head + 1:
+            self._behind.set()
+            return
+        self._tail += fresh
+        self.head = fresh[-1].revision
+        if len(self._tail) > 2 * self._capacity:
+            del self._tail[: -self._capacity]
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def read(self, after: int, limit: int = BATCH) -> list[RecordedEvent]:
+        """The events after a revision, oldest first: ``limit``, and what completes the last change.
+
+        Raises:
+            OutOfRange: events after the cursor were trimmed away, or the log never reached it.
+        """
+        if after > self.head:
+            raise OutOfRange(
+                f"The cursor stands at revision {after}, but the log ends at {self.head}.",
+                reason="RESUME_TOKEN_EXPIRED",
+            )
+        if self._tail and after + 1 >= self._tail[0].revision:
+            start = after + 1 - self._tail[0].revision
+            end = min(start + limit, len(self._tail))
+            while self._tail[end - 1].more:
+                end += 1
+            return self._tail[start:end]
+        if after == self.head:
+            return []
+        events = await self._database.read(
+            lambda connection: self._stored(connection, after, limit)
+        )
+        while events[-1].more:
+            rest = partial(self._stored, after=events[-1].revision, limit=1)
+            events += await self._database.read(rest)
+        return events
+
+    async def follow(
+        self, after: int, *, bookmark: timedelta = BOOKMARK
+    ) -> AsyncIterator[list[RecordedEvent]]:
+        """Batches of events after the cursor for as long as the caller iterates.
+
+        An empty batch says that nothing happened for ``bookmark``; the reader's cursor is still
+        good.
+        """
+        while True:
+            batch = await self.read(after)
+            if not batch and not await self.wait(after, bookmark):
+                yield []
+            elif batch:
+                after = batch[-1].revision
+                yield batch
+
+    async def wait(self, after: int, patience: timedelta) -> bool:
+        """Waits until the log has grown past ``after``; False when the time ran out first."""
+        if self.head > after:
+            return True
+        try:
+            async with asyncio.timeout(patience.total_seconds()):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def token(self, revision: int) -> str:
+        """The opaque token with which a reader resumes after ``revision`` of this log."""
+        return ResumeToken(self.identity, revision).encode()
+
+    def revision(self, token: str) -> int:
+        """The revision a token stands for.
+
+        Raises:
+            InvalidArgument: the token is damaged or was given by another log.
+        """
+        resume = ResumeToken.decode(token)
+        if resume.log_id != self.identity:
+            raise InvalidArgument(
+                "The resume token was given by another database.", reason="RESUME_TOKEN_INVALID"
+            )
+        return resume.revision
+
+    async def poll(self) -> None:
+        """Brings in what other processes have committed since the newest event known here."""
+        events = await self._database.read(
+            lambda connection: self._stored(connection, self.head, BATCH)
+        )
+        self.publish(events)
+
+    async def _poll_forever(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._poll.total_seconds()):
+                    await self._behind.wait()
+            self._behind.clear()
+            with suppress(Unavailable):
+                await self.poll()
+
+    def _stored(self, connection: Connection, after: int, limit: int) -> list[RecordedEvent]:
+        events = self._tables.events
+        query = (
+            events.select()
+            .where(events.c.revision > after)
+            .order_by(events.c.revision)
+            .limit(limit)
+        )
+        rows = connection.execute(query).all()
+        # The floor is read last: a trim that came between the two statements is then noticed.
+        floor = connection.execute(sa.select(self._tables.event_log.c.floor)).scalar_one()
+        if after < floor:
+            raise OutOfRange(
+                f"Events up to revision {floor} are no longer kept; the cursor stands at {after}.",
+                reason="RESUME_TOKEN_EXPIRED",
+            )
+        return [
+            RecordedEvent(
+                row.kind,
+                row.subject,
+                bytes(row.payload),
+                row.at,
+                row.revision,
+                row.traceparent,
+                row.more,
+            )
+            for row in rows
+        ]
+
+
+class Cursors:
+    """How far this service has read logs, its own or others'; part of a unit of work.
+
+    A cursor moves in the transaction that stores the effect of what was read: exactly once,
+    whatever repeats.
+    """
+
+    def __init__(self, transaction: Transaction, tables: Plumbing) -> None:
+        self._transaction = transaction
+        self._table = tables.cursors
+
+    def get(self, name: str) -> str:
+        """The position of a reader, empty if it never read."""
+        row = self._transaction.get(self._table, name)
+        return row["position"] if row else ""
+
+    def move(self, name: str, position: str) -> None:
+        """Puts a reader at a position."""
+        row = {"name": name, "position": position}
+        if self._transaction.get(self._table, name) is None:
+            self._transaction.insert(self._table, row)
+        else:
+            self._transaction.update(self._table, row)

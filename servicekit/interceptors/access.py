@@ -1,0 +1,65 @@
+"""Who may call what, as the contract says it; what it does not say is forbidden."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from servicekit.errors import PermissionDenied
+from servicekit.identity import Identity, Role
+
+AccessTable: TypeAlias = Mapping[str, frozenset[str]]
+"""For each "/package.Service/Method" the roles that may call it, or PUBLIC; absent: nobody."""
+
+PUBLIC = "public"
+
+_CALLER_PREFIX = "CALLER_"
+_HEALTH = ("Check", "List", "Watch")
+_REFLECTION = (
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+)
+
+
+def access_table(services: Iterable[ServiceDescriptor], extension: Any) -> AccessTable:
+    """Reads the method option `extension` (a message with `repeated <enum> allow`) of each method.
+
+    The enum's values are CALLER_PUBLIC and CALLER_<ROLE>; a method without the option gets an
+    empty set, so that nobody may call it.
+    """
+    return {
+        f"/{service.full_name}/{method.name}": _allowed(method, extension)
+        for service in services
+        for method in service.methods
+    }
+
+
+def infrastructure_access(*, production: bool) -> AccessTable:
+    """Returns who may call what every server has; in production reflection is for admins."""
+    reflection = frozenset({Role.ADMIN if production else PUBLIC})
+    table = {f"/grpc.health.v1.Health/{name}": frozenset({PUBLIC}) for name in _HEALTH}
+    return table | dict.fromkeys(_REFLECTION, reflection)
+
+
+def check_role(identity: Identity, allowed: frozenset[str], method: str) -> None:
+    """Raises PermissionDenied ROLE_FORBIDDEN unless the caller's role is among the allowed."""
+    if identity.role in allowed:
+        return
+    raise PermissionDenied(
+        f"{method} is not open to the role {identity.role.value}",
+        metadata={"role": identity.role.value, "allowed": ", ".join(sorted(allowed))},
+    )
+
+
+def _allowed(method: MethodDescriptor, extension: Any) -> frozenset[str]:
+    options = method.GetOptions()
+    if not options.HasExtension(extension):
+        return frozenset()
+    names = extension.message_type.fields_by_name["allow"].enum_type.values_by_number
+    callers = (names[number].name for number in options.Extensions[extension].allow)
+    return frozenset(_role(caller) for caller in callers)
+
+
+def _role(caller: str) -> str:
+    name = caller.removeprefix(_CALLER_PREFIX).lower()
+    return name if name == PUBLIC else Role(name)

@@ -1,0 +1,73 @@
+"""When a stream ends though its handler would go on: token, deadline, or a draining server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import aclosing
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from servicekit.call import Call
+from servicekit.clock import Clock
+from servicekit.errors import DeadlineExceeded, Failure, Unauthenticated, Unavailable
+from servicekit.interceptors.admission import Context
+
+
+class OpenStreams:
+    """The streams being served, so that a draining server can end them instead of waiting."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._open: set[asyncio.Timeout] = set()
+        self._draining = False
+
+    def end_all(self) -> None:
+        """Ends all open streams with UNAVAILABLE, and each later one at once."""
+        self._draining = True
+        now = asyncio.get_running_loop().time()
+        for timeout in self._open:
+            if not timeout.expired():
+                timeout.reschedule(now)
+
+    async def serve(self, call: Call, stream: Awaitable[None]) -> None:
+        """Runs one stream to its end, or to the end of its time.
+
+        Raises:
+            Unauthenticated: TOKEN_EXPIRED, the caller's token ran out.
+            DeadlineExceeded: the call's time ran out.
+            Unavailable: the server drains.
+        """
+        seconds, end = self._end_of(call)
+        timeout = asyncio.timeout(0 if self._draining else seconds)
+        try:
+            async with timeout:
+                self._open.add(timeout)
+                await stream
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise (_draining() if self._draining else end) from None
+        finally:
+            self._open.discard(timeout)
+
+    def _end_of(self, call: Call) -> tuple[float, Failure]:
+        """Returns the seconds that the stream may last, and what is then said."""
+        left = call.deadline - monotonic() if call.deadline is not None else float("inf")
+        if call.identity is not None:
+            valid = (call.identity.expires_at - self._clock.now()).total_seconds()
+            if valid < left:
+                return valid, Unauthenticated("the token has expired", reason="TOKEN_EXPIRED")
+        return left, DeadlineExceeded("the stream's time is over; resume it with its token")
+
+
+async def write_all(answers: AsyncIterator[Any], context: Context) -> None:
+    """Sends what an async generator gives, and closes it whatever happens."""
+    async with aclosing(answers):  # type: ignore[type-var]
+        async for answer in answers:
+            await context.write(answer)
+
+
+def _draining() -> Unavailable:
+    return Unavailable(
+        "the server is going away; resume elsewhere", retry_after=timedelta(milliseconds=100)
+    )

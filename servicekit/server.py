@@ -1,0 +1,133 @@
+"""A gRPC server as every service runs it: health, reflection, keepalive, drain on SIGTERM."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from servicekit.client import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
+from servicekit.config import ConfigurationError, exit_with, host_and_port
+from servicekit.interceptors import EdgeInterceptor
+
+MAX_CONCURRENT_CALLS = 10_000
+
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+    # Clients ping idle streams; without these two the third ping would end the connection.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # A frozen client is noticed after 30 + 5 seconds; all three are needed for that.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Equal, since between the two sizes a call is refused only sometimes.
+    ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+    ("grpc.absolute_max_metadata_size", MAX_METADATA_BYTES),
+    # Sharing would hide that another process has the port already.
+    ("grpc.so_reuseport", 0),
+)
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Server:
+    """Serves the added services behind one interceptor.
+
+    Use: `add` each service, `listen`, `start`, then `serve_until_signalled`. Health is SERVING
+    from `start` on, for the whole ("") and for each service.
+    """
+
+    def __init__(
+        self,
+        interceptor: EdgeInterceptor,
+        *,
+        grace: timedelta = timedelta(seconds=10),
+        options: tuple[tuple[str, int], ...] = (),
+    ) -> None:
+        self._interceptor = interceptor
+        self._grace = grace.total_seconds()
+        self._server = grpc.aio.server(
+            interceptors=[interceptor],
+            options=[*SERVER_OPTIONS, *options],
+            maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
+        )
+        self._health = health.aio.HealthServicer()
+        self._services: list[str] = [""]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    def add(
+        self,
+        service: ServiceDescriptor,
+        register: Callable[[Any, grpc.aio.Server], None],
+        servicer: object,
+    ) -> None:
+        """Adds one service: descriptor, generated `add_...Servicer_to_server`, servicer."""
+        register(servicer, self._server)
+        self._services.append(service.full_name)
+
+    def listen(self, address: str) -> int:
+        """Binds "host:port" (port 0: any free one) and returns the port.
+
+        Raises:
+            ConfigurationError: the address is none, or cannot be bound.
+        """
+        try:
+            host_and_port(address)
+            return self._server.add_insecure_port(address)
+        except (ValueError, RuntimeError) as error:
+            reason = str(error) if isinstance(error, ValueError) else "is the port taken?"
+            raise ConfigurationError(f"cannot listen on {address}: {reason}") from None
+
+    async def start(self) -> None:
+        """Starts serving, and says so."""
+        names = (*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        await self.set_serving(serving=True)
+        await self._server.start()
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """Tells the health protocol whether calls make sense now; a drain cannot be taken back."""
+        status = _SERVING if serving else _NOT_SERVING
+        for service in self._services:
+            await self._health.set(service, status)
+
+    async def serve_until_signalled(self) -> None:
+        """Serves until SIGTERM or SIGINT, then drains."""
+        loop = asyncio.get_running_loop()
+        signalled = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, signalled.set)
+        try:
+            await signalled.wait()
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+        _log.info("draining")
+        await self.drain()
+
+    async def drain(self) -> None:
+        """Says NOT_SERVING, ends streams, refuses new calls, lets running ones finish in grace."""
+        await self._health.enter_graceful_shutdown()
+        self._interceptor.end_streams()
+        await self._server.stop(self._grace)
+        self._interceptor.flush_reports()
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Runs a process's main coroutine; a ConfigurationError ends it with its message and code 2."""
+    try:
+        asyncio.run(main())
+    except ConfigurationError as error:
+        exit_with(error)

@@ -1,0 +1,94 @@
+"""A gateway on a true port, in front of true gRPC servers with canned behaviour."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.bootstrap import Gateway
+from gateway.config import GatewaySettings
+from gateway.server import DrainingServer, listening_socket
+from servicekit.server import Server
+from tests.service.gateway.services import Witness, servers
+
+PATIENCE_S = 10.0
+
+
+class House:
+    """The running gateway: `client` speaks to it over HTTP, `witness` saw what it called."""
+
+    def __init__(self, witness: Witness, services: dict[str, Server]) -> None:
+        self.witness = witness
+        self.services = services
+        self.address = ("", 0)
+        self.gateway: Gateway
+        self.client: httpx.AsyncClient
+
+    async def start(self, **settings: Any) -> None:
+        """Starts the services, then the gateway before them."""
+        targets: dict[str, Any] = {}
+        for name, server in self.services.items():
+            targets[f"{name}_target"] = f"127.0.0.1:{server.listen('127.0.0.1:0')}"
+            await server.start()
+        self.gateway = Gateway(GatewaySettings(**targets, **settings))
+        listener = listening_socket("127.0.0.1:0")
+        self.address = listener.getsockname()
+        self._server = DrainingServer(self.gateway.application, self.gateway.drain, proxies="")
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        await until(lambda: self._server.started)
+        self.client = httpx.AsyncClient(
+            base_url=f"http://127.0.0.1:{self.address[1]}", timeout=PATIENCE_S
+        )
+
+    async def stop(self) -> None:
+        """Stops all as a signal would."""
+        await self.client.aclose()
+        self.gateway.drain()
+        self._server.should_exit = True
+        await self._serving
+        await self.gateway.close()
+        for server in self.services.values():
+            await server.drain()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns as soon as the condition holds; TimeoutError if it never does."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - nothing tells us when uvicorn is ready
+            await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def running(**settings: Any) -> AsyncIterator[House]:
+    """Gives a gateway with these settings."""
+    witness = Witness()
+    house = House(witness, servers(witness))
+    await house.start(**settings)
+    try:
+        yield house
+    finally:
+        await house.stop()
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    """A gateway with default settings."""
+    async with running() as house:
+        yield house
+
+
+@pytest.fixture
+def client(house: House) -> httpx.AsyncClient:
+    """An HTTP client of the gateway."""
+    return house.client
+
+
+@pytest.fixture
+def witness(house: House) -> Witness:
+    """What reached the services."""
+    return house.witness
