@@ -17,19 +17,23 @@ def main(arguments: list[str]) -> None:
     settings = load_or_exit(Settings)
     logs.configure(PACKAGE, settings.log_level)
     failpoints.configure(settings.failpoints)
-    match arguments:
-        case []:
-            run(lambda: serve(settings))
-        case ["migrate"]:
-            migrations.upgrade(PACKAGE, settings.database_url)
-        case _:
-            exit_with(ConfigurationError(f"usage: python -m {PACKAGE} [migrate]"))
+    try:
+        match arguments:
+            case []:
+                run(lambda: serve(settings))
+            case ["migrate"]:
+                migrations.upgrade(PACKAGE, settings.database_url)
+            case _:
+                raise ConfigurationError(f"usage: python -m {PACKAGE} [migrate]")
+    except ConfigurationError as error:
+        exit_with(error)
 
 
 async def serve(settings: Settings) -> None:
     """Serves until the process is asked to stop."""
     serve_metrics(settings.metrics_listen)
     async with running(settings) as service:
+        logs.logger(PACKAGE).info("serving", port=service.port)
         await service.server.serve_until_signalled()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.descriptor import ServiceDescriptor
 from starlette.middleware.cors import CORSMiddleware
 
-from gateway.config import GatewaySettings
+from gateway.config import Settings
 from gateway.contracts import load_contracts
 from gateway.endpoints import endpoint_table
 from gateway.exchange import LONGEST_CALL_SECONDS
@@ -32,7 +32,7 @@ VERSION = "v1"
 class Gateway:
     """Everything that one gateway is made of; `application` is its ASGI application."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: Settings) -> None:
         contracts = load_contracts()
         routes = list(routes_of(contracts.services))
         self._streams = EventStreams()
@@ -54,7 +54,7 @@ class Gateway:
             await channel.close()
 
 
-async def serve(settings: GatewaySettings) -> None:
+async def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; ConfigurationError for an address that is taken."""
     logs.configure(SERVICE, settings.log_level)
     failpoints.configure(settings.failpoints)
@@ -71,7 +71,7 @@ async def serve(settings: GatewaySettings) -> None:
 
 
 def _connect(
-    settings: GatewaySettings, services: Iterable[ServiceDescriptor]
+    settings: Settings, services: Iterable[ServiceDescriptor]
 ) -> Mapping[str, ServiceChannel]:
     """Returns the channel to the service of each proto package."""
     reads = read_only_methods(services)

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings
 
 from local.layout import NAMES
 from local.processes import ROOT
-from servicekit.config import variable_name
+from servicekit.config import ProcessSettings, variable_name
 
 TARGET = ROOT / ".env.example"
 HEADER = """\
@@ -40,12 +40,29 @@ def content() -> str:
 
 def section(name: str) -> Iterator[str]:
     """Yields the lines about one process."""
-    settings: type[BaseSettings] = importlib.import_module(f"{name}.config").Settings
+    settings = settings_of(name)
     yield f"# --- {name} ---"
     for field, info in settings.model_fields.items():
+        value = shown(info)
+        inside = value.startswith(f"{ROOT}/")
         if info.description:
-            yield f"# {info.description}"
-        yield f"#{variable_name(settings, field)}={shown(info)}"
+            at = f" (default: {value.removeprefix(f'{ROOT}/')} of the checkout)" if inside else ""
+            yield f"# {info.description}{at}"
+        # Empty means the default, which here depends on where the checkout lies.
+        yield f"#{variable_name(settings, field)}={'' if inside else value}"
+
+
+def settings_of(name: str) -> type[BaseSettings]:
+    """Returns the settings class of a process, the one of its kind in its config module."""
+    module = importlib.import_module(f"{name}.config")
+    (settings,) = (
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, ProcessSettings)
+        and value.__module__ == module.__name__
+    )
+    return settings
 
 
 def shown(info: FieldInfo) -> str:

@@ -36,7 +36,7 @@ from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
 from servicekit.eventlog import EventLog
 from servicekit.idempotency import Idempotent
-from servicekit.identity import FetchJwks, Verifier
+from servicekit.identity import Verifier
 from servicekit.ids import new_id
 from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.logs import logger
@@ -68,10 +68,8 @@ class Service:
 
 
 @asynccontextmanager
-async def running(
-    settings: Settings, clock: Clock | None = None, fetch_jwks: FetchJwks | None = None
-) -> AsyncIterator[Service]:
-    """Serves from entry to exit. ``fetch_jwks`` stands in for the authentication service.
+async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """Serves from entry to exit.
 
     Raises:
         ConfigurationError: the database is not migrated, the inventory makes no sense, or the
@@ -95,7 +93,7 @@ async def running(
         once = Idempotent(writer, clock)
         feed = EventFeed(log, decode_event, clock)
         api = SchedulerApi(writer, once, reader, backend, feed, clock)
-        verifier = _verifier(settings, clock, fetch_jwks, closing)
+        verifier = _verifier(settings, clock, closing)
         server = _server(settings, verifier, clock, api, InventoryApi(reader, scheduling.pools))
         port = server.listen(settings.listen)
         await server.start()
@@ -155,14 +153,10 @@ def _start_loops(
     closing.push_async_callback(stop)
 
 
-def _verifier(
-    settings: Settings, clock: Clock, fetch_jwks: FetchJwks | None, closing: AsyncExitStack
-) -> Verifier:
-    if fetch_jwks is None:
-        channel = connect(settings.auth_target, reads=read_only_methods([AUTH_SERVICE]))
-        closing.push_async_callback(channel.close)
-        fetch_jwks = fetch_jwks_over(channel)
-    return Verifier(fetch_jwks, settings.issuer, settings.audience, clock)
+def _verifier(settings: Settings, clock: Clock, closing: AsyncExitStack) -> Verifier:
+    channel = connect(settings.auth_target, reads=read_only_methods([AUTH_SERVICE]))
+    closing.push_async_callback(channel.close)
+    return Verifier(fetch_jwks_over(channel), settings.issuer, settings.audience, clock)
 
 
 def _server(

@@ -15,6 +15,7 @@ from pydantic import ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 from pydantic_settings import SettingsConfigDict as SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
 
 from servicekit import failpoints
 
@@ -117,6 +118,9 @@ def load(settings: type[S]) -> S:
         return settings()
     except ValidationError as error:
         raise ConfigurationError("\n".join(_complaints(settings, error))) from None
+    except SettingsError as error:
+        # pydantic-settings wraps what a source raises.
+        raise (error.__cause__ or ConfigurationError(str(error))) from None
 
 
 def load_or_exit(settings: type[S]) -> S:

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from datetime import timedelta
 from functools import partial
 
@@ -20,12 +21,13 @@ from servicekit.database import Database
 from servicekit.errors import InvalidArgument, OutOfRange, Unavailable
 from servicekit.tables import Plumbing
 from servicekit.tokens import ResumeToken
-from servicekit.transaction import RecordedEvent, Transaction
+from servicekit.transaction import RecordedEvent, Transaction, insert_rows
 
 TAIL = 20_000
 BATCH = 500
 POLL = timedelta(milliseconds=200)
 BOOKMARK = timedelta(seconds=15)
+_EVENT_FIELDS = tuple(field.name for field in fields(RecordedEvent))
 
 
 class EventLog:
@@ -85,21 +87,8 @@ class EventLog:
 
     def record(self, connection: Connection, events: list[RecordedEvent]) -> None:
         """Writes events and the new head inside the caller's transaction."""
-        connection.execute(
-            self._tables.events.insert(),
-            [
-                {
-                    "revision": event.revision,
-                    "at": event.at,
-                    "kind": event.kind,
-                    "subject": event.subject,
-                    "payload": event.payload,
-                    "traceparent": event.traceparent,
-                    "more": event.more,
-                }
-                for event in events
-            ],
-        )
+        rows = [{name: getattr(event, name) for name in _EVENT_FIELDS} for event in events]
+        insert_rows(connection, self._tables.events, rows)
         connection.execute(self._tables.event_log.update().values(head=events[-1].revision))
 
     def trim(self, transaction: Transaction, revision: int) -> None:

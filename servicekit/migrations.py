@@ -12,13 +12,19 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Connection
 
 from servicekit.config import ConfigurationError
 from servicekit.database import Database
+from servicekit.errors import Unavailable
 
 
 def upgrade(package: str, url: str) -> None:
-    """Brings the database of a service to its newest version; does nothing if it is there."""
+    """Brings the database of a service to its newest version; does nothing if it is there.
+
+    Raises:
+        ConfigurationError: the database cannot be opened.
+    """
     url_parts = sa.make_url(url)
     if url_parts.get_backend_name() == "sqlite" and url_parts.database:
         Path(url_parts.database).parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +39,10 @@ def downgrade(package: str, url: str, revision: str = "base") -> None:
 def require_newest(package: str, database: Database) -> None:
     """Raises ConfigurationError, saying what to do, unless the database has the newest version."""
     newest = ScriptDirectory.from_config(_config(package)).get_current_head()
-    found = database.read_now(lambda it: MigrationContext.configure(it).get_current_revision())
+    try:
+        found = database.read_now(lambda it: MigrationContext.configure(it).get_current_revision())
+    except Unavailable:
+        raise _unreachable(package, database) from None
     if found != newest:
         raise ConfigurationError(
             f"{package}'s database is at version {found or 'none'}, expected {newest}: "
@@ -53,11 +62,25 @@ def _run(package: str, url: str, work: Callable[[Config], None]) -> None:
     config = _config(package)
     database = Database(url)
     try:
-        with database.writing.begin() as connection:
+        with _connected(package, database) as connection, connection.begin():
             config.attributes["connection"] = connection
             work(config)
     finally:
         database.close()
+
+
+def _connected(package: str, database: Database) -> Connection:
+    try:
+        return database.writing.connect()
+    except sa.exc.OperationalError:
+        raise _unreachable(package, database) from None
+
+
+def _unreachable(package: str, database: Database) -> ConfigurationError:
+    return ConfigurationError(
+        f"{package}'s database {database.url.render_as_string(hide_password=True)} cannot be "
+        f"opened; if it is a new one, run `python -m {package} migrate`"
+    )
 
 
 def _config(package: str) -> Config:

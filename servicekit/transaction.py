@@ -9,11 +9,13 @@ many commands wrote.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.engine import Connection, Dialect
 
 Key = Any  # a primary key's value, or the tuple of values of a composite one
 Row = dict[str, Any]
@@ -208,13 +210,14 @@ class Transaction:
 
     def _flush_table(self, statements: "_Statements", changes: _Changes) -> None:
         if changes.inserted:
-            self._connection.execute(statements.insert, list(changes.inserted.values()))
+            insert_rows(self._connection, statements.table, list(changes.inserted.values()))
             changes.inserted.clear()
         if changes.updated:
-            sent = self._connection.execute(
-                statements.update, [statements.guard(row) for row in changes.updated.values()]
+            rows = [statements.guard(row) for row in changes.updated.values()]
+            sent = self._connection.exec_driver_sql(
+                driver_sql(statements.update, self._connection.dialect), rows
             )
-            stale = len(changes.updated) - sent.rowcount
+            stale = len(rows) - sent.rowcount
             if stale:
                 raise StaleRow(
                     f"{statements.table.name}: {stale} rows changed since they were read"
@@ -247,6 +250,27 @@ class Transaction:
         target[key] = value
 
 
+def insert_rows(connection: Connection, table: sa.Table, rows: list[Row]) -> None:
+    """Inserts rows, each with a value for every column, in one statement."""
+    connection.exec_driver_sql(driver_sql(_insert(table), connection.dialect), rows)
+
+
+@cache
+def _insert(table: sa.Table) -> sa.Insert:
+    return table.insert()
+
+
+@lru_cache(maxsize=256)
+def driver_sql(statement: sa.Insert | sa.Update, dialect: Dialect) -> str:
+    """The statement's text for the driver itself, with named parameters.
+
+    SQLAlchemy writes the text once; converting the parameters of every row, which plain columns do
+    not need, would cost as much as the database's own work.
+    """
+    named = sqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else psycopg.dialect()  # type: ignore[no-untyped-call]
+    return str(statement.compile(dialect=named))
+
+
 class _Statements:
     """A table's statements, built once."""
 
@@ -255,7 +279,6 @@ class _Statements:
         self.guarded = VERSION in table.c
         self._names = tuple(column.name for column in table.primary_key)
         self._columns = tuple(table.primary_key)
-        self.insert = table.insert()
         matches = [column == sa.bindparam(f"key_{column.name}") for column in self._columns]
         if self.guarded:
             matches.append(table.c[VERSION] == sa.bindparam("guard"))

@@ -1,5 +1,6 @@
 """AuthService over gRPC: decode, call, encode. What is not here answers UNIMPLEMENTED."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -36,11 +37,12 @@ class AuthApi(AuthServiceServicer):
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         """Registers a user."""
         wanted = decoding.registration(request, self.rules)
-        password_hash = await self.hasher.hash(wanted.password)
+        password_hash, sealed = await asyncio.gather(
+            self.hasher.hash(wanted.password), self._sealed(request)
+        )
         command = RegisterUser(
             self.new_id(), wanted.username, wanted.email, password_hash, self.clock.now()
         )
-        sealed = await self._sealed(request)
         return await self.once(sealed, command, encoding.register_response, pb.RegisterResponse)
 
     async def Login(self, request: pb.LoginRequest, context: Context) -> pb.LoginResponse:

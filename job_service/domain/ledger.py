@@ -7,6 +7,7 @@ account always sum to zero: LIMIT (the source, negative), AVAILABLE, RESERVED an
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from job_service.domain.errors import QuotaExceeded
 from job_service.domain.job import Job
@@ -104,11 +105,12 @@ class Account:
 
     def allow(self, amount: int, cause: Cause) -> tuple["Account", list[Entry]]:
         """Opens the month with its allowance."""
-        return replace(self, limit=self.limit + amount)._noted(cause, (EntryKind.ALLOWANCE, amount))
+        moves = [(EntryKind.ALLOWANCE, amount)]
+        return self._after(cause, moves, limit=self.limit + amount)
 
     def grant(self, amount: int, cause: Cause) -> tuple["Account", list[Entry]]:
         """Adds to the month's quota."""
-        return replace(self, granted=self.granted + amount)._noted(cause, (EntryKind.GRANT, amount))
+        return self._after(cause, [(EntryKind.GRANT, amount)], granted=self.granted + amount)
 
     def reserve(self, job: Job) -> tuple["Account", list[Entry]]:
         """Holds what a new job may need.
@@ -119,25 +121,31 @@ class Account:
         asked = job.reserved
         if asked > self.available:
             raise QuotaExceeded(asked, self.available, period_end(self.period))
-        account = replace(
-            self, reserved=self.reserved + asked, reserved_total=self.reserved_total + asked
+        return self._after(
+            _cause(job),
+            [(EntryKind.RESERVE, asked)],
+            reserved=self.reserved + asked,
+            reserved_total=self.reserved_total + asked,
         )
-        return account._noted(_cause(job), (EntryKind.RESERVE, asked))
 
     def settle(self, before: Job, after: Job) -> tuple["Account", list[Entry]]:
         """Turns the reservation of a job that ended into its use and gives the rest back."""
         used = after.used - before.used
         rest = before.reserved - used
-        account = replace(
-            self,
+        return self._after(
+            _cause(after),
+            [(EntryKind.SETTLE, used), (EntryKind.REFUND, rest)],
             reserved=self.reserved - before.reserved,
             used=self.used + used,
             refunded_total=self.refunded_total + rest,
         )
-        return account._noted(_cause(after), (EntryKind.SETTLE, used), (EntryKind.REFUND, rest))
 
-    def _noted(self, cause: Cause, *moves: tuple[EntryKind, int]) -> tuple["Account", list[Entry]]:
-        """The account with its entries counted, and the entries; a movement of nothing is none."""
+    def _after(
+        self, cause: Cause, moves: list[tuple[EntryKind, int]], **changes: Any
+    ) -> tuple["Account", list[Entry]]:
+        """The changed account and the entries that say so; a movement of nothing is none."""
+        moves = [move for move in moves if move[1]]
+        account = replace(self, **changes, entries=self.entries + len(moves))
         entries = [
             Entry(
                 f"{cause.id}:{kind.lower()}",
@@ -146,17 +154,15 @@ class Account:
                 sequence,
                 kind,
                 amount,
-                self.available,
+                account.available,
                 cause.at,
                 cause.actor,
                 cause.reason,
                 cause.job_id,
             )
-            for sequence, (kind, amount) in enumerate(
-                (move for move in moves if move[1]), self.entries + 1
-            )
+            for sequence, (kind, amount) in enumerate(moves, self.entries + 1)
         ]
-        return replace(self, entries=self.entries + len(entries)), entries
+        return account, entries
 
 
 def _cause(job: Job) -> Cause:

@@ -23,7 +23,8 @@ def held_for(milli_gpu: int, time: timedelta) -> int:
 
 def period_of(at: datetime) -> str:
     """The UTC month that a time falls into, such as "2026-11"."""
-    return at.astimezone(UTC).strftime("%Y-%m")
+    at = at.astimezone(UTC)
+    return f"{at.year:04}-{at.month:02}"
 
 
 def period_start(period: str) -> datetime:

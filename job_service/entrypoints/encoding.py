@@ -4,14 +4,32 @@ from datetime import timedelta
 
 from gpuaas.job.v1 import job_event_pb2, job_pb2, job_service_pb2, quota_pb2, run_pb2
 from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
-from job_service.domain.job import Failure, Job, JobEvent, JobState, NodeSlice, Placement, Run
+from job_service.domain.job import (
+    EventKind,
+    Failure,
+    Job,
+    JobEvent,
+    JobState,
+    NodeSlice,
+    Placement,
+    Run,
+    RunState,
+)
 from job_service.domain.ledger import MOVES, Account, Entry
 from job_service.domain.quantity import gpu_hours, period_end, period_start
-from job_service.domain.spec import JobSpec, ResourceSpec, Simulation
+from job_service.domain.spec import JobSpec, PriorityClass, ResourceSpec, ResourceType, Simulation
 from servicekit.errors import Failure as Refusal
 from servicekit.wellknown import duration, timestamp, timestamp_or_none
 
 _STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state}") for state in JobState}
+_RUN_STATES = {state: run_pb2.RunState.Value(f"RUN_STATE_{state}") for state in RunState}
+_EVENT_KINDS = {kind: job_event_pb2.JobEvent.Kind.Value(f"KIND_{kind}") for kind in EventKind}
+_RESOURCE_TYPES = {
+    kind: resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{kind}") for kind in ResourceType
+}
+_PRIORITY_CLASSES = {
+    rank: resource_pb2.PriorityClass.Value(f"PRIORITY_CLASS_{rank}") for rank in PriorityClass
+}
 
 
 def job_message(job: Job) -> job_pb2.Job:
@@ -83,7 +101,7 @@ def event_message(
     return job_event_pb2.JobEvent(
         revision=revision,
         id=event_id,
-        kind=job_event_pb2.JobEvent.Kind.Value(f"KIND_{event.kind}"),
+        kind=_EVENT_KINDS[event.kind],
         time=timestamp(event.at),
         actor=event.actor,
         reason=event.reason,
@@ -153,7 +171,7 @@ def spec_message(spec: JobSpec) -> job_pb2.JobSpec:
         pool=spec.pool,
         provider=spec.provider,
         strategy=_strategy(spec),
-        priority_class=resource_pb2.PriorityClass.Value(f"PRIORITY_CLASS_{spec.priority_class}"),
+        priority_class=_PRIORITY_CLASSES[spec.priority_class],
         priority=spec.priority,
         preemptible=spec.preemptible,
         estimated_duration=duration(spec.estimated_duration),
@@ -166,7 +184,7 @@ def spec_message(spec: JobSpec) -> job_pb2.JobSpec:
 def resources_message(resources: ResourceSpec) -> resource_pb2.ResourceSpec:
     """Devices, cores and memory."""
     return resource_pb2.ResourceSpec(
-        resource_type=resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{resources.resource_type}"),
+        resource_type=_RESOURCE_TYPES[resources.resource_type],
         gpu_type=resources.gpu_type,
         count=resources.count,
         milli_gpu_per_device=resources.milli_gpu_per_device,
@@ -193,7 +211,7 @@ def _run(job: Job, run: Run) -> run_pb2.Run:
         id=run.id,
         job_id=job.id,
         attempt=run.attempt,
-        state=run_pb2.RunState.Value(f"RUN_STATE_{run.state}"),
+        state=_RUN_STATES[run.state],
         placement=_placement(run.placement) if run.placement else None,
         queue_time=timestamp(run.queued_at),
         start_time=timestamp_or_none(run.started_at),

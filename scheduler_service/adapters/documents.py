@@ -3,6 +3,9 @@
 New optional fields do no harm to what was written before them.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from scheduler_service.domain.events import (
@@ -16,8 +19,8 @@ from scheduler_service.domain.events import (
 from scheduler_service.domain.resources import Node, Placement
 from scheduler_service.domain.workload import Workload
 
-_DECODERS = {
-    event.kind: msgspec.json.Decoder(event)
+_DECODE: dict[str, Callable[[bytes], Any]] = {
+    event.kind: msgspec.json.Decoder(event).decode
     for event in (
         WorkloadQueued,
         WorkloadStarted,
@@ -37,5 +40,5 @@ decode_node = msgspec.json.Decoder(Node).decode
 
 def decode_event(kind: str, payload: bytes) -> WorkloadEvent:
     """Returns the event that was encoded; its kind stands beside it in the log."""
-    event: WorkloadEvent = _DECODERS[kind].decode(payload)
+    event: WorkloadEvent = _DECODE[kind](payload)
     return event

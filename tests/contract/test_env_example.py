@@ -1,11 +1,8 @@
 """The example of all settings is what the code would generate now."""
 
-import importlib
-
 import pytest
-from pydantic_settings import BaseSettings
 
-from local.env_example import TARGET, content
+from local.env_example import TARGET, content, settings_of
 from local.layout import NAMES
 
 
@@ -31,7 +28,7 @@ def test_the_example_says_what_holds_without_it(
     name: str, assignments: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Setting everything as the example has it changes nothing."""
-    settings: type[BaseSettings] = importlib.import_module(f"{name}.config").Settings
+    settings = settings_of(name)
     plain = settings()
 
     for variable, value in assignments.items():

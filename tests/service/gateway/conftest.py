@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from gateway.bootstrap import Gateway
-from gateway.config import GatewaySettings
+from gateway.config import Settings
 from gateway.server import DrainingServer, listening_socket
 from servicekit.server import Server
 from tests.service.gateway.services import Witness, servers
@@ -35,7 +35,7 @@ class House:
         for name, server in self.services.items():
             targets[f"{name}_target"] = f"127.0.0.1:{server.listen('127.0.0.1:0')}"
             await server.start()
-        self.gateway = Gateway(GatewaySettings(**targets, **settings))
+        self.gateway = Gateway(Settings(**targets, **settings))
         listener = listening_socket("127.0.0.1:0")
         self.address = listener.getsockname()
         self._server = DrainingServer(self.gateway.application, self.gateway.drain, proxies="")

@@ -137,6 +137,18 @@ async def test_a_head_without_end_is_cut_off(house: House) -> None:
     assert b'"reason":"HEADERS_TOO_LARGE"' in answer
 
 
+async def test_a_head_that_does_not_come_ends_the_connection(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who connects and says nothing, or half of it, is not waited for."""
+    monkeypatch.setattr("gateway.server.HEAD_SECONDS", 0.05)
+    reader, writer = await asyncio.open_connection(*house.address)
+    writer.write(b"GET / HTTP/1.1\r\nhost")
+
+    assert b"" == await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+
 async def test_what_is_no_http_is_a_problem_too(house: House) -> None:
     """Bytes that are no request get 400 and the end of the connection."""
     reader, writer = await asyncio.open_connection(*house.address)

@@ -77,7 +77,9 @@ def test_a_child_stays_in_its_parents_trace() -> None:
     assert PARENT != child
 
 
-@pytest.mark.parametrize("text", [None, "", "nonsense", PARENT.upper(), f"00-{'0' * 32}-{'1' * 16}-01"])
+@pytest.mark.parametrize(
+    "text", [None, "", "nonsense", PARENT.upper(), f"00-{'0' * 32}-{'1' * 16}-01"]
+)
 def test_without_a_usable_parent_a_new_trace_begins(text: str | None) -> None:
     """And it has the form of one."""
     for made in (child_traceparent(text), usable_traceparent(text)):

@@ -1,0 +1,259 @@
+"""Tokens are verified completely once, remembered until they expire, and never taken on trust."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from servicekit.clock import ManualClock
+from servicekit.errors import Failure, Unauthenticated, Unavailable
+from servicekit.identity import REQUIRED_CLAIMS, Identity, Role, Verifier, bearer_token
+from tests.service.servicekit.issuer import ISSUER, Issuer, segments
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(NOW)
+
+
+@pytest.fixture
+def issuer() -> Issuer:
+    return Issuer()
+
+
+@pytest.fixture
+def verifier(issuer: Issuer, clock: ManualClock) -> Verifier:
+    return Verifier(issuer.jwks, ISSUER, clock=clock)
+
+
+async def refusal(verifier: Verifier, token: str) -> Failure:
+    with pytest.raises(Failure) as refused:
+        await verifier.verify(token)
+    return refused.value
+
+
+async def test_a_good_token_names_its_bearer(issuer: Issuer, verifier: Verifier) -> None:
+    """All claims arrive in the identity."""
+    expected = Identity(
+        subject="user-1",
+        username="ada",
+        role=Role.USER,
+        team="physics",
+        token_id="token-1",
+        expires_at=NOW + timedelta(minutes=30),
+    )
+    assert expected == await verifier.verify(issuer.token(issuer.claims(NOW)))
+
+
+async def test_a_token_without_a_team_is_good(issuer: Issuer, verifier: Verifier) -> None:
+    """Not every user has one."""
+    identity = await verifier.verify(issuer.token(issuer.claims(NOW, team=None)))
+    assert "" == identity.team
+
+
+def good(issuer: Issuer, **changes: Any) -> dict[str, Any]:
+    return issuer.claims(NOW, **changes)
+
+
+def seconds(offset: float) -> int:
+    return int((NOW + timedelta(seconds=offset)).timestamp())
+
+
+HEADER = {"alg": "EdDSA", "typ": "at+jwt", "kid": "key-1"}
+ATTACKS: dict[str, Callable[[Issuer], str]] = {
+    "no text at all": lambda i: "",
+    "not three parts": lambda i: "a.b",
+    "not base64": lambda i: "!!.??.@@",
+    "a header that is no object": lambda i: segments([1], good(i), b"x"),
+    "far too long": lambda i: i.token(good(i, team="x" * 8000)),
+    "alg none": lambda i: segments(HEADER | {"alg": "none"}, good(i)) + ".",
+    "alg None in capitals": lambda i: segments(HEADER | {"alg": "NONE"}, good(i)) + ".",
+    "signature left out": lambda i: segments(HEADER, good(i)) + ".",
+    "key confusion: HMAC with a secret": lambda i: i.token(good(i), {"alg": "HS256"}, b"x" * 64),
+    "key confusion: HMAC with our public key": lambda i: i.token(
+        good(i), {"alg": "HS256"}, i.public_pem()
+    ),
+    "HMAC header over our signature": lambda i: i.token(good(i), {"alg": "HS256"}),
+    "signed with another key": lambda i: i.token(good(i), None, Ed25519PrivateKey.generate()),
+    "claims changed after signing": lambda i: tampered(i, role="admin"),
+    "typ of a plain JWT": lambda i: i.token(good(i), {"typ": "JWT"}),
+    "typ of a refresh token": lambda i: i.token(good(i), {"typ": "rt+jwt"}),
+    "no typ": lambda i: i.token(good(i), {"typ": None}),
+    "no kid": lambda i: i.token(good(i), {"kid": None}),
+    "kid unknown": lambda i: i.token(good(i), {"kid": "key-2"}),
+    "kid of a path": lambda i: i.token(good(i), {"kid": "../../dev/null"}),
+    "a key set address in the header": lambda i: i.token(good(i), {"jku": "https://evil.test"}),
+    "a key in the header": lambda i: i.token(good(i), {"jwk": {"kty": "OKP"}}),
+    "a certificate address in the header": lambda i: i.token(good(i), {"x5u": "https://e.test"}),
+    "critical extensions": lambda i: i.token(good(i), {"crit": ["b64"], "b64": False}),
+    "another audience": lambda i: i.token(good(i, aud="other")),
+    "another issuer": lambda i: i.token(good(i, iss="https://evil.test")),
+    "issued in the future": lambda i: i.token(good(i, iat=seconds(60))),
+    "not valid yet": lambda i: i.token(good(i, nbf=seconds(60))),
+    "exp for ever": lambda i: i.token(good(i, exp=10**20)),
+    "exp as text": lambda i: i.token(good(i, exp="2999-01-01")),
+    "exp true": lambda i: i.token(good(i, exp=True)),
+    "exp infinite": lambda i: i.token(good(i, exp=float("inf"))),
+    "a role that is none": lambda i: i.token(good(i, role="root")),
+    "a list of roles": lambda i: i.token(good(i, role=["admin"])),
+    "an empty subject": lambda i: i.token(good(i, sub="")),
+    "a username that is a number": lambda i: i.token(good(i, username=7)),
+    **{
+        f"no {claim}": lambda i, claim=claim: i.token(good(i, **{claim: None}))  # type: ignore[misc]
+        for claim in REQUIRED_CLAIMS
+    },
+}
+
+
+def tampered(issuer: Issuer, **changes: Any) -> str:
+    signature = issuer.token(good(issuer)).rpartition(".")[2]
+    return f"{segments(HEADER, good(issuer, **changes))}.{signature}"
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+async def test_no_attack_is_accepted(
+    issuer: Issuer, verifier: Verifier, attack: Callable[[Issuer], str]
+) -> None:
+    """Each is refused as TOKEN_INVALID, also right after a good token from the same key."""
+    await verifier.verify(issuer.token(good(issuer)))
+    failure = await refusal(verifier, attack(issuer))
+    assert (Unauthenticated, "TOKEN_INVALID") == (type(failure), failure.reason)
+
+
+async def test_an_expired_token_is_told_apart(issuer: Issuer, verifier: Verifier) -> None:
+    """The client may fetch a new one and go on."""
+    failure = await refusal(verifier, issuer.token(good(issuer, exp=seconds(0))))
+    assert (Unauthenticated, "TOKEN_EXPIRED") == (type(failure), failure.reason)
+
+
+async def test_a_remembered_token_expires_too(
+    issuer: Issuer, verifier: Verifier, clock: ManualClock
+) -> None:
+    """To the second; and it is verified only once until then."""
+    token = issuer.token(good(issuer))
+    identity = await verifier.verify(token)
+    clock.advance(timedelta(minutes=30) - timedelta(seconds=1))
+    assert identity is verifier.cached(token)
+    clock.advance(timedelta(seconds=1))
+    assert verifier.cached(token) is None
+    assert "TOKEN_EXPIRED" == (await refusal(verifier, token)).reason
+
+
+async def test_the_memory_is_bounded_and_keeps_what_is_used(
+    issuer: Issuer, clock: ManualClock
+) -> None:
+    """Many tokens push out the one not seen for longest."""
+    verifier = Verifier(issuer.jwks, ISSUER, clock=clock, cached_tokens=2)
+    tokens = [issuer.token(good(issuer, jti=f"t-{number}")) for number in range(3)]
+    await verifier.verify(tokens[0])
+    await verifier.verify(tokens[1])
+    verifier.cached(tokens[0])
+    await verifier.verify(tokens[2])
+    assert [True, False, True] == [verifier.cached(token) is not None for token in tokens]
+
+
+async def test_a_new_key_is_fetched_once_for_all_who_wait(
+    issuer: Issuer, clock: ManualClock
+) -> None:
+    """After a rotation a hundred calls at once ask the issuer one time."""
+    verifier = Verifier(issuer.jwks, ISSUER, clock=clock)
+    await verifier.verify(issuer.token(good(issuer)))
+    issuer.add_key("key-2")
+    clock.advance(timedelta(seconds=10))
+    token = issuer.token(good(issuer))
+    await asyncio.gather(*(verifier.verify(token) for _ in range(100)))
+    assert 2 == issuer.fetches
+
+
+async def test_unknown_keys_do_not_hammer_the_issuer(issuer: Issuer, verifier: Verifier) -> None:
+    """An attacker's key ids cost one fetch in five seconds."""
+    for number in range(50):
+        await refusal(verifier, issuer.token(good(issuer), {"kid": f"made-up-{number}"}))
+    assert 1 == issuer.fetches
+
+
+async def test_a_caller_that_gives_up_does_not_stop_the_others(
+    issuer: Issuer, clock: ManualClock
+) -> None:
+    """The fetch is shared, so it belongs to nobody."""
+    answer = asyncio.Event()
+
+    async def slow() -> Mapping[str, Any]:
+        await answer.wait()
+        return await issuer.jwks()
+
+    verifier = Verifier(slow, ISSUER, clock=clock)
+    token = issuer.token(good(issuer))
+    first, second = (asyncio.create_task(verifier.verify(token)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    answer.set()
+    assert "ada" == (await second).username
+
+
+async def test_an_issuer_that_is_away_is_not_the_callers_fault(
+    issuer: Issuer, clock: ManualClock
+) -> None:
+    """UNAVAILABLE, not UNAUTHENTICATED, and tried again after a while."""
+    answers: list[Any] = [ConnectionError("refused")]
+
+    async def sometimes() -> Mapping[str, Any]:
+        if answers:
+            raise answers.pop()
+        return await issuer.jwks()
+
+    verifier = Verifier(sometimes, ISSUER, clock=clock)
+    token = issuer.token(good(issuer))
+    failure = await refusal(verifier, token)
+    assert isinstance(failure, Unavailable)
+    assert isinstance(await refusal(verifier, token), Unavailable)
+    assert failure.retry_after is not None
+    clock.advance(failure.retry_after)
+    assert "ada" == (await verifier.verify(token)).username
+
+
+async def test_tokens_of_a_withdrawn_key_are_forgotten(
+    issuer: Issuer, verifier: Verifier, clock: ManualClock
+) -> None:
+    """Once the new key set is known, remembered tokens of the old key do not count."""
+    old = issuer.token(good(issuer))
+    await verifier.verify(old)
+    del issuer.keys["key-1"]
+    issuer.add_key("key-2")
+    clock.advance(timedelta(seconds=10))
+    await verifier.verify(issuer.token(good(issuer)))
+    assert verifier.cached(old) is None
+    assert "TOKEN_INVALID" == (await refusal(verifier, old)).reason
+
+
+async def test_keys_of_other_sorts_in_the_set_are_passed_over(
+    issuer: Issuer, clock: ManualClock
+) -> None:
+    """An issuer may publish more than we use; a symmetric key among them is never used."""
+
+    async def mixed() -> Mapping[str, Any]:
+        more = [{"kty": "oct", "kid": "key-0", "k": "c2VjcmV0"}, {"kty": "RSA", "kid": "r"}]
+        return {"keys": [*more, *(await issuer.jwks())["keys"]]}
+
+    verifier = Verifier(mixed, ISSUER, clock=clock)
+    assert "ada" == (await verifier.verify(issuer.token(good(issuer)))).username
+    confused = issuer.token(good(issuer), {"kid": "key-0", "alg": "HS256"}, b"secret")
+    assert "TOKEN_INVALID" == (await refusal(verifier, confused)).reason
+
+
+def test_the_bearer_scheme_is_case_insensitive() -> None:
+    """As HTTP says."""
+    assert "abc" == bearer_token("bearer abc")
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "abc"])
+def test_without_a_bearer_token_there_is_none(header: str | None) -> None:
+    """TOKEN_MISSING, so that a client knows to log in."""
+    with pytest.raises(Unauthenticated) as refused:
+        bearer_token(header)
+    assert "TOKEN_MISSING" == refused.value.reason
