@@ -1,7 +1,7 @@
 """Wires auth_service together. The only file that knows every room."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from auth_service.adapters.hasher import BcryptHasher
@@ -15,16 +15,14 @@ from auth_service.entrypoints.first_start import FirstStart
 from auth_service.entrypoints.grpc_api import AuthApi
 from gpuaas.api.v1 import access_pb2
 from gpuaas.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
-from servicekit import migrations
 from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
-from servicekit.eventlog import EventLog
 from servicekit.idempotency import Idempotent
 from servicekit.identity import Verifier
 from servicekit.ids import new_id
 from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.server import Server
-from servicekit.writer import Writer
+from servicekit.storage import opened
 
 AUTH_SERVICE = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
 
@@ -53,8 +51,12 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             address cannot be listened on.
     """
     clock = clock or SystemClock()
-    async with _storage(settings) as (database, writer), _hashing(settings) as hasher:
-        directory = SqlDirectory(database)
+    async with (
+        opened("auth_service", settings.database_url, PLUMBING, SqlUnitOfWork, clock) as storage,
+        _hashing(settings) as hasher,
+    ):
+        writer = storage.writer
+        directory = SqlDirectory(storage.database)
         rules = PasswordRules(settings.password_min_length)
         start = FirstStart(writer, directory, hasher, rules, clock, new_id)
         signer = await _prepared(start, settings, clock)
@@ -72,25 +74,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         port = server.listen(settings.listen)
         await server.start()
         try:
-            yield Service(port, server, database)
+            yield Service(port, server, storage.database)
         finally:
             await server.drain()
-
-
-@asynccontextmanager
-async def _storage(settings: Settings) -> AsyncIterator[tuple[Database, Writer[SqlUnitOfWork]]]:
-    """Opens database, log and writer, and closes them in the other order."""
-    async with AsyncExitStack() as closing:
-        database = Database(settings.database_url)
-        closing.callback(database.close)
-        migrations.require_newest("auth_service", database)
-        log = EventLog(database, PLUMBING)
-        await log.open()
-        closing.push_async_callback(log.close)
-        writer = Writer(database, log, SqlUnitOfWork)
-        writer.start()
-        closing.push_async_callback(writer.stop)
-        yield database, writer
 
 
 @asynccontextmanager

@@ -1,7 +1,4 @@
-"""`python -m job_service` serves.
-
-`python -m job_service migrate` brings the database up to date.
-"""
+"""`python -m job_service` serves; with `migrate` it brings the database up to date."""
 
 import sys
 

@@ -28,7 +28,7 @@ TokenSource: TypeAlias = Callable[[], Awaitable[str]]
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_METADATA_BYTES = 8 * 1024
 
-CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     # A frozen peer is noticed after 5 + 3 seconds; without the last of the three after 60.
     ("grpc.keepalive_time_ms", 5_000),
     ("grpc.keepalive_timeout_ms", 3_000),
@@ -75,8 +75,9 @@ def connect(
     Every call ends after `cap`, every stream after `stream_cap`, and not later than the call
     being served. `token` speaks for the service itself; without it the caller's own token goes on.
     """
-    settings = (*CHANNEL_OPTIONS, ("grpc.service_config", _service_config(reads)), *options)
-    channel = grpc.aio.insecure_channel(target, options=settings)
+    # Of two options of one name gRPC takes the first, so they are merged here.
+    merged = dict(CHANNEL_OPTIONS) | {"grpc.service_config": _service_config(reads)} | dict(options)
+    channel = grpc.aio.insecure_channel(target, options=list(merged.items()))
     return ServiceChannel(
         channel, _Departure(token), cap.total_seconds(), stream_cap.total_seconds()
     )

@@ -79,7 +79,7 @@ class _Lines:
         self.level = logging.INFO
         self.stream: BinaryIO = sys.stderr.buffer
         self._waiting: deque[bytes] = deque()
-        self._flush_due = False
+        self._flushing: asyncio.AbstractEventLoop | None = None
 
     def render(self, _logger: Any, level: str, event: MutableMapping[str, Any]) -> bytes:
         """Returns the event as a line: what is always there first, then what the caller added."""
@@ -108,14 +108,13 @@ class _Lines:
     def info(self, line: bytes) -> None:
         """Writes a line soon, together with others; at once where no event loop runs."""
         self._waiting.append(line)
-        if self._flush_due:
-            return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
-        else:
-            self._flush_due = True
+            return
+        if self._flushing is not loop:
+            self._flushing = loop
             loop.call_later(_FLUSH_SECONDS, self.flush)
 
     def error(self, line: bytes) -> None:
@@ -128,7 +127,7 @@ class _Lines:
 
     def flush(self) -> None:
         """Writes the lines that wait."""
-        self._flush_due = False
+        self._flushing = None
         lines = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             self.stream.write(b"".join(lines))

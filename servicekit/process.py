@@ -14,6 +14,11 @@ class RunningService(Protocol):
     """What a service's bootstrap gives while it runs."""
 
     @property
+    def port(self) -> int:
+        """Where it serves gRPC; the settings may have asked for any free port."""
+        ...
+
+    @property
     def server(self) -> Server:
         """Its server, already started."""
         ...
@@ -33,16 +38,23 @@ def main(
     settings = load_or_exit(settings_type)
     logs.configure(package, settings.log_level)
     failpoints.configure(settings.failpoints)
-    match arguments:
-        case []:
-            run(lambda: _serve(settings, running))
-        case ["migrate"]:
-            migrations.upgrade(package, settings.database_url)
-        case _:
-            exit_with(ConfigurationError(f"usage: python -m {package} [migrate]"))
+    try:
+        match arguments:
+            case []:
+                run(lambda: _serve(package, settings, running))
+            case ["migrate"]:
+                migrations.upgrade(package, settings.database_url)
+            case _:
+                raise ConfigurationError(f"usage: python -m {package} [migrate]")
+    except ConfigurationError as error:
+        exit_with(error)
 
 
-async def _serve(settings: S, running: Callable[[S], AbstractAsyncContextManager[R]]) -> None:
+async def _serve(
+    package: str, settings: S, running: Callable[[S], AbstractAsyncContextManager[R]]
+) -> None:
+    """Serves until the process is asked to stop."""
     serve_metrics(settings.metrics_listen)
     async with running(settings) as service:
+        logs.logger(package).info("serving", port=service.port)
         await service.server.serve_until_signalled()

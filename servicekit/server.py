@@ -60,7 +60,7 @@ class Server:
         self._grace = grace.total_seconds()
         self._server = grpc.aio.server(
             interceptors=[interceptor],
-            options=[*SERVER_OPTIONS, *options],
+            options=list((dict(SERVER_OPTIONS) | dict(options)).items()),
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
         self._health = health.aio.HealthServicer()

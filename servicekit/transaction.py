@@ -109,8 +109,8 @@ class Transaction:
             return
         rows.update(dict.fromkeys(missing))
         statements = _statements(table)
-        for found in self._connection.execute(statements.select(missing)).mappings():
-            row = dict(found)
+        for found in self._connection.execute(statements.select(missing)):
+            row = dict(zip(statements.names, found, strict=True))  # twice as fast as mappings()
             rows[statements.key(row)] = row
 
     def get(self, table: sa.Table, key: Key) -> Row | None:
@@ -277,6 +277,7 @@ class _Statements:
     def __init__(self, table: sa.Table) -> None:
         self.table = table
         self.guarded = VERSION in table.c
+        self.names = tuple(column.name for column in table.c)
         self._names = tuple(column.name for column in table.primary_key)
         self._columns = tuple(table.primary_key)
         matches = [column == sa.bindparam(f"key_{column.name}") for column in self._columns]

@@ -74,13 +74,12 @@ def may_pass(status: int) -> bool:
 
 
 def spec(job: TraceJob) -> dict[str, Any]:
-    """Returns a trace's job as users write it: it takes exactly as long as it was said to."""
-    duration = f"{job.duration_s:g}s" if job.duration_s < 1e6 else f"{job.duration_s:.0f}s"
+    """Returns a trace's job as users write it."""
     return {
         "name": job.name,
         "command": "python train.py",
         "resources": {"count": job.gpus, "nodes": job.nodes},
-        "estimated_duration": duration,
-        "simulation": {"duration": duration},
+        "estimated_duration": f"{job.estimate_s:.3f}s",
+        "simulation": {"duration": f"{job.duration_s:.3f}s"},
         "labels": {"trace": job.name, "cluster": job.cluster},
     }

@@ -28,6 +28,7 @@ class TraceJob:
         index: place in the trace, from 0; it names the job.
         submit_s: seconds after the trace's first submit.
         duration_s: seconds that it ran.
+        estimate_s: seconds that its user expects; it is stopped when they are over.
         nodes: nodes that it ran on.
         gpus: GPUs on each of them.
         cluster: virtual cluster, which becomes a user.
@@ -36,6 +37,7 @@ class TraceJob:
     index: int
     submit_s: float
     duration_s: float
+    estimate_s: float
     nodes: int
     gpus: int
     cluster: str
@@ -77,9 +79,9 @@ def jobs_of(rows: Iterable[tuple[float, Mapping[str, str]]]) -> Iterable[TraceJo
     for index, (submitted, row) in enumerate(rows):
         first = submitted if first is None else first
         nodes, gpus = shape(int(row["num_gpus"]))
-        yield TraceJob(
-            index, submitted - first, float(row["duration"]), nodes, gpus, row["cluster"]
-        )
+        # The trace does not tell what users expected: they are taken to have known.
+        duration = float(row["duration"])
+        yield TraceJob(index, submitted - first, duration, duration, nodes, gpus, row["cluster"])
 
 
 def shape(num_gpus: int) -> tuple[int, int]:

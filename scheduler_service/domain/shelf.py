@@ -5,8 +5,6 @@ most that any node below it has free. Looking for the first fit leaves out every
 hold it, and a change of one node touches only the entries above it.
 """
 
-from collections.abc import Iterator
-
 from scheduler_service.domain.nodes import Need, NodeBook
 
 _NOTHING = (0, 0, 0, 0)
@@ -52,31 +50,43 @@ class Shelf:
     def fitting(self, need: Need, nodes: int) -> list[int] | None:
         """The first ``nodes`` positions where the need fits now, or None if there are too few."""
         found: list[int] = []
-        for position in self._fits(1, 0, self._leaves, need):
+        position = -1
+        while len(found) < nodes:
+            position = self._next_fit(position + 1, need)
+            if position < 0:
+                return None
             found.append(position)
-            if len(found) == nodes:
-                return found
-        return None
+        return found
 
     def could_hold(self, need: Need, nodes: int) -> bool:
         """Whether so many nodes would hold the need if nothing ran."""
         fitting = (book for book in self.books if not book.node.retired and book.fits_empty(need))
         return sum(1 for _ in fitting) >= nodes
 
-    def _fits(self, at: int, low: int, size: int, need: Need) -> Iterator[int]:
-        whole, largest, cores, memory = self._most[at]
-        if need.whole > whole or need.share > largest or need.cores > cores or need.memory > memory:
-            return
-        if size > 1:
-            half = size // 2
-            yield from self._fits(2 * at, low, half, need)
-            yield from self._fits(2 * at + 1, low + half, half, need)
-        elif low < len(self.books) and self._open_to(low, need):
-            yield low
+    def _next_fit(self, start: int, need: Need) -> int:
+        """The first position from ``start`` on where the need fits now; -1 if there is none."""
+        if start == self._leaves:
+            return -1
+        at = _highest(self._leaves + start)
+        while True:
+            if self._may_hold(at, need):
+                if at < self._leaves:
+                    at *= 2
+                    continue
+                if need.labels <= self.books[at - self._leaves].labels:
+                    return at - self._leaves
+            at = _highest(at + 1)
+            if at == 1:
+                return -1
 
-    def _open_to(self, position: int, need: Need) -> bool:
-        book = self.books[position]
-        return not book.node.retired and need.labels <= book.labels
+    def _may_hold(self, at: int, need: Need) -> bool:
+        whole, largest, cores, memory = self._most[at]
+        return (
+            need.whole <= whole
+            and need.share <= largest
+            and need.cores <= cores
+            and need.memory <= memory
+        )
 
     def _grow(self) -> None:
         """Doubles the room for nodes; every entry is computed anew."""
@@ -84,3 +94,10 @@ class Shelf:
         self._most = [_NOTHING] * (2 * self._leaves)
         for position in range(len(self.books)):
             self.changed(position)
+
+
+def _highest(at: int) -> int:
+    """The highest entry whose nodes begin with the same one; the root's number, 1, past the end."""
+    while at % 2 == 0:
+        at //= 2
+    return at

@@ -96,10 +96,10 @@ class Gate:
         if not self._allowed:
             raise PermissionDenied(f"{call.method} is open to nobody")
         identity = call.identity or await self._identify(call.authorization)
+        identified = call._replace(identity=identity)
+        enter_call(identified)
         check_role(identity, self._allowed, call.method)
-        admitted = call._replace(identity=identity)
-        enter_call(admitted)
-        return admitted
+        return identified
 
     def _known(self, authorization: str | None) -> Identity | None:
         """Returns the caller if the token was verified before; on a public method none is read."""

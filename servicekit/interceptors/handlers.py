@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
-from servicekit.call import Call
+from servicekit.call import Call, current_call
 from servicekit.errors import (
     DeadlineExceeded,
     Failure,
@@ -101,6 +101,7 @@ def _behind(gate: Gate, cap: float, work: Work) -> Serve:
         except Exception as error:
             failure = error if isinstance(error, Failure) else _unexpected(error)
             code = failure.kind.name
+            call = current_call()
             await _abort(context, failure, call.request_id)
         finally:
             gate.report.ended(call, started, code, failure)

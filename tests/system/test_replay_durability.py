@@ -21,20 +21,20 @@ HASTY = (sys.executable, "-m", "tests.system.hasty_job_service")
 
 
 def generated(seed: int, jobs: int) -> list[TraceJob]:
-    """Makes a trace: most jobs small and short, some on several nodes, more than fit at once."""
+    """Makes a trace: most jobs small and short, some on several nodes, more than fit at once.
+
+    Most run shorter than their users expect and get hours back; a few are stopped.
+    """
     chance = random.Random(seed)
     submits = sorted(chance.uniform(0.0, 25.0 * jobs) for _ in range(jobs))
     shapes = [(1, 1)] * 8 + [(1, 2), (1, 4), (1, 8), (2, 8)]
-    return [
-        TraceJob(
-            index,
-            submit_s,
-            round(chance.lognormvariate(5.5, 1.2), 1) + 1.0,
-            *chance.choice(shapes),
-            chance.choice(CLUSTERS),
-        )
-        for index, submit_s in enumerate(submits)
-    ]
+    jobs_made = []
+    for index, submit_s in enumerate(submits):
+        duration_s = 10.0 + round(chance.lognormvariate(5.5, 1.0), 1)
+        estimate_s = round(duration_s * chance.uniform(0.9, 2.0), 1)
+        place = (*chance.choice(shapes), chance.choice(CLUSTERS))
+        jobs_made.append(TraceJob(index, submit_s, duration_s, estimate_s, *place))
+    return jobs_made
 
 
 async def replayed(
@@ -61,6 +61,8 @@ async def test_killed_in_turn(make: Make) -> None:
     assert (JOBS, JOBS) == (outcome.submitted, outcome.ended), outcome
     assert (0, 0, 0) == (outcome.lost, outcome.doubled, outcome.unseen), outcome
     assert 0 == outcome.ledger.difference, outcome
+    assert outcome.ledger.refunded > 0
+    assert {"COMPLETED", "FAILED"} == outcome.states.keys(), "too few kinds of end"
     assert outcome.is_clean
 
 

@@ -156,6 +156,7 @@ async def test_a_call_without_a_deadline_gets_one(open_house: OpenHouse) -> None
                 await channel.unary_unary(path("Greet"))(b"", timeout=timeout)
             assert grpc.StatusCode.DEADLINE_EXCEEDED is raised.value.code()
             await asyncio.wait_for(ended.wait(), 5)
+            ended.clear()
 
 
 async def test_the_handler_stops_when_the_callers_deadline_passes(open_house: OpenHouse) -> None:

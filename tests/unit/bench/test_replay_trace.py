@@ -27,9 +27,9 @@ def test_order(tmp_path: Path) -> None:
         "2017-10-09 07:00:10,7.0,2,14.0,later",
     )
     expected = [
-        TraceJob(0, 0.0, 5.0, 1, 1, "early"),
-        TraceJob(1, 10.0, 66.0, 1, 1, "late"),
-        TraceJob(2, 10.0, 7.0, 1, 2, "later"),
+        TraceJob(0, 0.0, 5.0, 5.0, 1, 1, "early"),
+        TraceJob(1, 10.0, 66.0, 66.0, 1, 1, "late"),
+        TraceJob(2, 10.0, 7.0, 7.0, 1, 2, "later"),
     ]
     assert expected == trace.read(path, 10)
 
@@ -72,9 +72,10 @@ def test_missing_columns(tmp_path: Path) -> None:
 
 def test_spec() -> None:
     """A job is asked for as it ran."""
-    asked = spec(TraceJob(7, 0.0, 2214025.0, 4, 8, "6214e9"))
+    asked = spec(TraceJob(7, 0.0, 2214025.0, 2214030.5, 4, 8, "6214e9"))
     assert {"count": 8, "nodes": 4} == asked["resources"]
-    assert "2214025s" == asked["estimated_duration"] == asked["simulation"]["duration"]
+    assert "2214025.000s" == asked["simulation"]["duration"]
+    assert "2214030.500s" == asked["estimated_duration"]
     assert "trace-000007" == asked["name"]
 
 

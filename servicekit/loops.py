@@ -1,0 +1,46 @@
+"""Loops that never end: each begins again after a failure, at longer and longer intervals."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import TypeAlias
+
+from prometheus_client import Counter
+
+from servicekit.logs import logger
+
+Work: TypeAlias = Callable[[], Awaitable[None]]
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+
+_FAILURES = Counter("gpuaas_loop_failures_total", "Times a loop failed and began again.", ("loop",))
+_log = logger(__name__)
+
+
+@asynccontextmanager
+async def looping(works: Mapping[str, Work]) -> AsyncIterator[None]:
+    """Runs each work, by name, for ever and again from entry to exit."""
+    tasks = [asyncio.create_task(forever(name, work), name=name) for name, work in works.items()]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def forever(name: str, work: Work) -> None:
+    """Does the work again whenever it fails or ends."""
+    pause = FIRST_PAUSE
+    while True:
+        began = monotonic()
+        try:
+            await work()
+        except Exception as error:
+            _FAILURES.labels(name).inc()
+            _log.warning("a loop failed and begins again", loop=name, exc_info=error)
+        if monotonic() - began > 2 * LONGEST_PAUSE:
+            pause = FIRST_PAUSE
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)

@@ -1,0 +1,73 @@
+"""A service's database, log and writer, opened together and kept in shape while it runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import ClassVar, Generic, TypeVar
+
+from servicekit import migrations
+from servicekit.clock import Clock, to_micros
+from servicekit.database import Database
+from servicekit.eventlog import EventLog
+from servicekit.idempotency import RemembersRequests
+from servicekit.loops import looping
+from servicekit.tables import Plumbing
+from servicekit.transaction import Transaction
+from servicekit.writer import Writer
+
+U = TypeVar("U", bound=RemembersRequests)
+
+HOUSEKEEPING = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Storage(Generic[U]):
+    """What a service reads from, follows, and changes through."""
+
+    database: Database
+    log: EventLog
+    writer: Writer[U]
+
+
+@asynccontextmanager
+async def opened(
+    package: str, url: str, tables: Plumbing, unit: Callable[[Transaction], U], clock: Clock
+) -> AsyncIterator[Storage[U]]:
+    """Opens the storage of a service; answers to requests are forgotten when their time is over.
+
+    Raises:
+        ConfigurationError: the database has not been migrated.
+    """
+    async with AsyncExitStack() as closing:
+        database = Database(url)
+        closing.callback(database.close)
+        migrations.require_newest(package, database)
+        log = EventLog(database, tables)
+        await log.open()
+        closing.push_async_callback(log.close)
+        writer = Writer(database, log, unit)
+        writer.start()
+        closing.push_async_callback(writer.stop)
+        forgetting = looping({"forget": lambda: _forget(writer, clock)})
+        await closing.enter_async_context(forgetting)
+        yield Storage(database, log, writer)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetRequests:
+    """Deletes the answers to requests whose time was over at ``now``, in microseconds."""
+
+    name: ClassVar[str] = "requests.forget"
+    now: int
+
+    def run(self, unit: RemembersRequests) -> int:
+        """How many were forgotten."""
+        return unit.requests.forget(self.now)
+
+
+async def _forget(writer: Writer[U], clock: Clock) -> None:
+    while True:
+        await writer.execute(ForgetRequests(to_micros(clock.now())))
+        await asyncio.sleep(HOUSEKEEPING.total_seconds())

@@ -1,0 +1,86 @@
+"""A peer that freezes is noticed, and a stream that is merely idle is left alone."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from servicekit.client import CHANNEL_OPTIONS, connect
+from servicekit.errors import Unavailable
+from servicekit.server import SERVER_OPTIONS
+from tests.service.servicekit.echo import (
+    EchoRequest,
+    EchoResponse,
+    EchoServicer,
+    EchoStub,
+    register,
+)
+from tests.service.servicekit.test_server import echo_process, port_of
+
+OpenHouse = Callable[..., Any]
+NOTICE = ("grpc.keepalive_time_ms", "grpc.keepalive_timeout_ms", "grpc.http2.ping_timeout_ms")
+
+
+async def test_a_frozen_server_is_noticed() -> None:
+    """By an open stream on which nothing is due; here after 0.5 + 0.5 s."""
+    quick = tuple((name, 500) for name in NOTICE)
+    async with (
+        echo_process() as process,
+        connect(f"127.0.0.1:{await port_of(process)}", options=quick) as channel,
+    ):
+        stub: Any = EchoStub(channel)
+        stream = stub.Watch(EchoRequest())
+        await anext(stream)
+        process.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(anext(stream), 10)
+        assert time.monotonic() - started < 8
+
+
+def test_the_settings_notice_a_frozen_peer_within_10_seconds() -> None:
+    """All three are set: without the ping's own timeout it takes 60 seconds."""
+    options = dict(CHANNEL_OPTIONS)
+    interval, timeout, ping = (options[name] for name in NOTICE)
+    assert interval + max(timeout, ping) <= 10_000
+    assert set(NOTICE) <= dict(SERVER_OPTIONS).keys()
+
+
+async def test_an_idle_stream_survives_its_clients_pings(open_house: OpenHouse) -> None:
+    """A server without our settings has killed such a stream while ours still delivers."""
+    wake = asyncio.Event()
+
+    async def idle(request: Any, context: Any) -> AsyncIterator[Any]:
+        yield EchoResponse(count=1)
+        await wake.wait()
+        yield EchoResponse(count=2)
+
+    bare = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    register(EchoServicer(Watch=idle), bare)
+    port = bare.add_insecure_port("127.0.0.1:0")
+    await bare.start()
+    pings = (("grpc.keepalive_time_ms", 100), ("grpc.http2.min_time_between_pings_ms", 100))
+    lenient = (("grpc.http2.min_ping_interval_without_data_ms", 10),)
+    house = await open_house({"options": lenient}, Watch=idle)
+    ours = house.stub(options=pings).Watch(EchoRequest())
+    async with connect(f"127.0.0.1:{port}", options=pings) as channel:
+        stub: Any = EchoStub(channel)
+        theirs = stub.Watch(EchoRequest())
+        assert [1, 1] == [(await anext(stream)).count for stream in (ours, theirs)]
+        with pytest.raises(Unavailable, match="[Tt]oo many pings"):
+            await asyncio.wait_for(anext(theirs), 20)
+    wake.set()
+    assert 2 == (await asyncio.wait_for(anext(ours), 5)).count
+    await bare.stop(None)
+
+
+def test_the_server_allows_the_pings_that_our_clients_send() -> None:
+    """Their interval is not below the server's least, with calls and without."""
+    options = dict(SERVER_OPTIONS)
+    interval = dict(CHANNEL_OPTIONS)["grpc.keepalive_time_ms"]
+    assert options["grpc.http2.min_ping_interval_without_data_ms"] <= interval
+    assert 1 == options["grpc.keepalive_permit_without_calls"]
