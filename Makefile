@@ -9,7 +9,7 @@ SHELL := /bin/bash
 # An environment of this checkout only, whatever the caller has activated.
 PYTHON3 ?= python3
 BIN := .venv/bin
-CODE := servicekit auth_service job_service scheduler_service gateway local bench tests
+CODE := servicekit auth_service job_service scheduler_service gateway local bench deploy tests
 COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --quiet
 
@@ -20,9 +20,11 @@ run: setup ## Start everything here; Ctrl-C stops it. ARGS="--verbose --data DIR
 	@exec $(BIN)/python -m local $(ARGS)
 
 .PHONY: replay
-replay: setup ## Replay a cluster trace over REST. TRACE=path JOBS=n ARGS=...
+replay: setup ## Replay a cluster trace over REST. TRACE=path JOBS=n [DATABASE=postgres KILL=1]
 	@$(if $(TRACE),,echo 'make replay needs TRACE=path/to/trace.csv' >&2; exit 2)
-	@exec $(BIN)/python -m bench.replay --trace "$(TRACE)" $(if $(JOBS),--jobs $(JOBS)) $(ARGS)
+	@exec $(BIN)/python -m bench.replay --trace "$(TRACE)" $(if $(JOBS),--jobs $(JOBS)) \
+		$(if $(SPEED),--speed $(SPEED)) $(if $(DATABASE),--database $(DATABASE)) \
+		$(if $(filter-out 0,$(KILL)),--kill) $(ARGS)
 
 .PHONY: bench-submit
 bench-submit: setup ## Measure submits per second against a bare echo server. ARGS=...
@@ -31,6 +33,10 @@ bench-submit: setup ## Measure submits per second against a bare echo server. AR
 .PHONY: bench-end-to-end
 bench-end-to-end: setup ## Measure jobs per second from submit to completion. ARGS=...
 	@exec $(BIN)/python -m bench.end_to_end $(ARGS)
+
+.PHONY: secrets
+secrets: ## Make deploy/secrets/ for docker compose; keeps what exists
+	@sh deploy/make-secrets.sh
 
 ##@ Check
 
@@ -85,8 +91,9 @@ lock: setup ## Resolve the packages anew, within pyproject.toml. ARGS="--upgrade
 	@$(COMPILE) --constraint requirements-dev.lock --output-file requirements.lock
 
 .PHONY: env-example
-env-example: setup ## Write .env.example anew from the settings classes
+env-example: setup ## Write .env.example and README's table of settings anew
 	@$(BIN)/python -m local.env_example
+	@$(BIN)/python -m local.settings_table
 
 .PHONY: clean
 clean: ## Remove everything generated; databases and secrets in var/ stay

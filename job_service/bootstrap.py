@@ -1,7 +1,6 @@
 """Wires job_service together. The only file that knows every room."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -29,7 +28,7 @@ from job_service.config import Settings
 from job_service.domain.approval import AutoApproval
 from job_service.domain.quantity import from_gpu_hours
 from job_service.entrypoints.grpc_api import JobApi, QuotaApi
-from job_service.entrypoints.loops import Catalogue, Follower, Forwarder, keep_running
+from job_service.entrypoints.loops import Catalogue, Follower, Forwarder
 from job_service.entrypoints.watching import JobWatch
 from servicekit.client import connect, read_only_methods
 from servicekit.clock import Clock, SystemClock
@@ -39,25 +38,29 @@ from servicekit.idempotency import Idempotent
 from servicekit.identity import Verifier
 from servicekit.ids import new_id
 from servicekit.interceptors import EdgeInterceptor, access_table
+from servicekit.loops import looping
 from servicekit.server import Server
-from servicekit.writer import Writer
+from servicekit.storage import Storage, opened
 
-JOBS = job_service_pb2.DESCRIPTOR.services_by_name["JobService"]
-QUOTAS = quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"]
-APPROVALS = approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"]
-WEBHOOKS = webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"]
-AUTH_READS = read_only_methods([auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]])
-SCHEDULER_READS = read_only_methods(
-    [
-        scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"],
-        inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"],
-    ]
-)
+JOB_SERVICE = job_service_pb2.DESCRIPTOR.services_by_name["JobService"]
+QUOTA_SERVICE = quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"]
+APPROVAL_SERVICE = approval_service_pb2.DESCRIPTOR.services_by_name["ApprovalService"]
+WEBHOOK_SERVICE = webhook_service_pb2.DESCRIPTOR.services_by_name["WebhookService"]
+AUTH_SERVICE = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
+SCHEDULER_SERVICE = scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
+INVENTORY_SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running job_service: where it answers, and what a test wants to look into."""
+    """A running job_service, in the hands of whoever started it.
+
+    Attributes:
+        port: where gRPC is served; the settings may have asked for any free port.
+        server: to wait for a signal with.
+        database: for tests, to look behind the answers.
+        log: for tests, to wait for what the loops do.
+    """
 
     port: int
     server: Server
@@ -67,81 +70,91 @@ class Service:
 
 @asynccontextmanager
 async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterator[Service]:
-    """Serves from entry to exit. The database has been migrated before.
+    """Serves from entry to exit.
 
     Raises:
-        ConfigurationError: the address cannot be listened on.
+        ConfigurationError: the database is not migrated, or the address cannot be listened on.
     """
     clock = clock or SystemClock()
-    policy = _policy(settings)
+    storing = opened("job_service", settings.database_url, PLUMBING, SqlUnitOfWork, clock)
     async with AsyncExitStack() as closing:
-        database = Database(settings.database_url)
-        closing.callback(database.close)
-        log = EventLog(database, PLUMBING)
-        await log.open()
-        closing.push_async_callback(log.close)
-        writer = Writer(database, log, SqlUnitOfWork)
-        writer.start()
-        closing.push_async_callback(writer.stop)
-        reader = SqlReader(database)
-
-        auth = connect(settings.auth_target, reads=AUTH_READS)
-        closing.push_async_callback(auth.close)
-        password = settings.service_password.get_secret_value()
-        identity = GrpcIdentity(auth, settings.service_account, password, clock)
-        channel = connect(settings.scheduler_target, reads=SCHEDULER_READS, token=identity.token)
-        closing.push_async_callback(channel.close)
-        scheduler = GrpcScheduler(channel)
-        catalogue = Catalogue(scheduler)
-
-        verifier = Verifier(identity.fetch_jwks, settings.issuer, settings.audience, clock)
-        access = access_table([JOBS, QUOTAS, APPROVALS, WEBHOOKS], access_pb2.access)
-        server = Server(EdgeInterceptor(access, verifier, production=settings.production))
-        once = Idempotent(writer, clock)
-        watch = JobWatch(reader, log, decode_event, clock)
+        storage = await closing.enter_async_context(storing)
+        identity = _identity(settings, clock, closing)
+        scheduler = _scheduler(settings, identity, closing)
+        reader, catalogue = SqlReader(storage.database), Catalogue(scheduler)
+        once, policy = Idempotent(storage.writer, clock), _policy(settings)
+        watch = JobWatch(reader, storage.log, decode_event, clock)
         jobs = JobApi(once, reader, watch, catalogue, policy, clock, new_id)
         quotas = QuotaApi(once, reader, policy, clock, new_id)
-        server.add(JOBS, job_service_pb2_grpc.add_JobServiceServicer_to_server, jobs)
-        server.add(QUOTAS, quota_service_pb2_grpc.add_QuotaServiceServicer_to_server, quotas)
-        server.add(
-            APPROVALS,
-            approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server,
-            approval_service_pb2_grpc.ApprovalServiceServicer(),
-        )
-        server.add(
-            WEBHOOKS,
-            webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server,
-            webhook_service_pb2_grpc.WebhookServiceServicer(),
-        )
+        server = _server(settings, identity, clock, jobs, quotas)
         port = server.listen(settings.listen)
         await server.start()
         closing.push_async_callback(server.drain)
-        for name, loop in {
-            "forward": Forwarder(log, writer, scheduler, decode_event, reader).run,
-            "follow": Follower(writer, scheduler, reader).run,
-            "catalogue": catalogue.run,
-        }.items():
-            _keep_running(closing, name, loop)
-        yield Service(port, server, database, log)
+        await closing.enter_async_context(_loops(storage, reader, scheduler, catalogue))
+        yield Service(port, server, storage.database, storage.log)
+
+
+def _identity(settings: Settings, clock: Clock, closing: AsyncExitStack) -> GrpcIdentity:
+    """The auth service, over a channel that closes with the rest."""
+    channel = connect(settings.auth_target, reads=read_only_methods([AUTH_SERVICE]))
+    closing.push_async_callback(channel.close)
+    password = settings.service_password.get_secret_value()
+    return GrpcIdentity(channel, settings.service_account, password, clock)
+
+
+def _scheduler(
+    settings: Settings, identity: GrpcIdentity, closing: AsyncExitStack
+) -> GrpcScheduler:
+    """The scheduler, called in this service's own name over a channel that closes with the rest."""
+    reads = read_only_methods([SCHEDULER_SERVICE, INVENTORY_SERVICE])
+    channel = connect(settings.scheduler_target, reads=reads, token=identity.token)
+    closing.push_async_callback(channel.close)
+    return GrpcScheduler(channel)
+
+
+@asynccontextmanager
+async def _loops(
+    storage: Storage[SqlUnitOfWork],
+    reader: SqlReader,
+    scheduler: GrpcScheduler,
+    catalogue: Catalogue,
+) -> AsyncIterator[None]:
+    """Runs the loops to and from the scheduler."""
+    forward = Forwarder(storage.log, storage.writer, scheduler, decode_event, reader)
+    follow = Follower(storage.writer, scheduler, reader)
+    works = {"forward": forward.run, "follow": follow.run, "catalogue": catalogue.run}
+    async with looping(works):
+        yield
 
 
 def _policy(settings: Settings) -> Policy:
-    limit = (
-        from_gpu_hours(settings.auto_approve_gpu_hours) if settings.auto_approve_gpu_hours else -1
-    )
+    limit = settings.auto_approve_gpu_hours
     return Policy(
         monthly_allowance=from_gpu_hours(settings.default_quota_gpu_hours),
-        auto_approval=AutoApproval(limit),
+        auto_approval=AutoApproval(from_gpu_hours(limit) if limit else -1),
         auto_start=settings.auto_start,
     )
 
 
-def _keep_running(closing: AsyncExitStack, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-    """Runs a loop until the stack closes."""
-    task = asyncio.create_task(keep_running(name, loop), name=name)
-
-    async def stop() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    closing.push_async_callback(stop)
+def _server(
+    settings: Settings, identity: GrpcIdentity, clock: Clock, jobs: JobApi, quotas: QuotaApi
+) -> Server:
+    verifier = Verifier(identity.fetch_jwks, settings.issuer, settings.audience, clock)
+    services = [JOB_SERVICE, QUOTA_SERVICE, APPROVAL_SERVICE, WEBHOOK_SERVICE]
+    access = access_table(services, access_pb2.access)
+    edge = EdgeInterceptor(access, verifier, production=settings.production, clock=clock)
+    server = Server(edge)
+    server.add(JOB_SERVICE, job_service_pb2_grpc.add_JobServiceServicer_to_server, jobs)
+    server.add(QUOTA_SERVICE, quota_service_pb2_grpc.add_QuotaServiceServicer_to_server, quotas)
+    # Of these two the contract is there and nothing behind it: they answer UNIMPLEMENTED.
+    server.add(
+        APPROVAL_SERVICE,
+        approval_service_pb2_grpc.add_ApprovalServiceServicer_to_server,
+        approval_service_pb2_grpc.ApprovalServiceServicer(),
+    )
+    server.add(
+        WEBHOOK_SERVICE,
+        webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server,
+        webhook_service_pb2_grpc.WebhookServiceServicer(),
+    )
+    return server

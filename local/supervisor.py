@@ -14,11 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, TextIO
 
-from local import logs, readiness
+from local import logs
 from local.layout import NAMES, PREFIX, WITH_DATABASE, Layout, Name, settle
 from local.ports import free_port, is_free, join_address, split_address
 from local.processes import await_end, end, last_lines, spawn
 from local.secrets import Secrets, load_or_make
+from servicekit.probe import grpc_is_serving, http_is_ready
 
 READY_TIMEOUT_S = 60.0
 GRACE_S = 12.0
@@ -226,7 +227,7 @@ class System:
         )
 
     def _await_ready(self, name: Name, deadline: float) -> None:
-        is_ready = readiness.http_is_ready if name == "gateway" else readiness.grpc_is_serving
+        is_ready = http_is_ready if name == "gateway" else grpc_is_serving
         while not is_ready(self.layout.listen[name]):
             if self._processes[name].poll() is not None:
                 raise StartFailed(self.obituary(name))

@@ -1,6 +1,5 @@
 """Wires scheduler_service together. The only file that knows every room."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -28,21 +27,22 @@ from scheduler_service.application.inventory import SyncInventory
 from scheduler_service.config import Settings
 from scheduler_service.domain.fifo import FifoEngine
 from scheduler_service.entrypoints.grpc_api import InventoryApi, SchedulerApi
-from scheduler_service.entrypoints.loops import Finishing, Housekeeping, Scheduling, forever
+from scheduler_service.entrypoints.loops import Finishing, Forgetting, Scheduling
 from scheduler_service.entrypoints.watch import EventFeed
-from servicekit import migrations
 from servicekit.client import connect, read_only_methods
 from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
-from servicekit.eventlog import EventLog
 from servicekit.idempotency import Idempotent
 from servicekit.identity import Verifier
 from servicekit.ids import new_id
 from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.logs import logger
+from servicekit.loops import looping
 from servicekit.server import Server
+from servicekit.storage import opened
 from servicekit.writer import Writer
 
+PACKAGE = "scheduler_service"
 SCHEDULER_SERVICE = scheduler_service_pb2.DESCRIPTOR.services_by_name["SchedulerService"]
 INVENTORY_SERVICE = inventory_service_pb2.DESCRIPTOR.services_by_name["InventoryService"]
 ALLOCATION_SERVICE = allocation_service_pb2.DESCRIPTOR.services_by_name["AllocationService"]
@@ -77,7 +77,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as closing:
-        database, log, writer = await _storage(settings, closing)
+        storing = opened(PACKAGE, settings.database_url, PLUMBING, SqlUnitOfWork, clock)
+        storage = await closing.enter_async_context(storing)
+        database, log, writer = storage.database, storage.log, storage.writer
         await _sync_inventory(settings, writer)
         reader = SqlReader(database)
         backend = SimulatedBackend(
@@ -89,7 +91,12 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         scheduling = Scheduling(
             writer, log, decode_event, reader, backend, FifoEngine, clock, new_id
         )
-        _start_loops(closing, scheduling, Finishing(writer, backend, clock), writer, clock)
+        works = {
+            "schedule": scheduling.run,
+            "finish": Finishing(writer, backend, clock).run,
+            "cancellations": Forgetting(writer, clock).run,
+        }
+        await closing.enter_async_context(looping(works))
         once = Idempotent(writer, clock)
         feed = EventFeed(log, decode_event, clock)
         api = SchedulerApi(writer, once, reader, backend, feed, clock)
@@ -99,22 +106,6 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         await server.start()
         closing.push_async_callback(server.drain)
         yield Service(port, server, database)
-
-
-async def _storage(
-    settings: Settings, closing: AsyncExitStack
-) -> tuple[Database, EventLog, Writer[SqlUnitOfWork]]:
-    """Opens database, log and writer; they are closed in the other order."""
-    database = Database(settings.database_url)
-    closing.callback(database.close)
-    migrations.require_newest("scheduler_service", database)
-    log = EventLog(database, PLUMBING)
-    await log.open()
-    closing.push_async_callback(log.close)
-    writer = Writer(database, log, SqlUnitOfWork)
-    writer.start()
-    closing.push_async_callback(writer.stop)
-    return database, log, writer
 
 
 async def _sync_inventory(settings: Settings, writer: Writer[SqlUnitOfWork]) -> None:
@@ -127,30 +118,6 @@ async def _sync_inventory(settings: Settings, writer: Writer[SqlUnitOfWork]) -> 
         removed=change.removed,
         retired=change.retired,
     )
-
-
-def _start_loops(
-    closing: AsyncExitStack,
-    scheduling: Scheduling,
-    finishing: Finishing,
-    writer: Writer[SqlUnitOfWork],
-    clock: Clock,
-) -> None:
-    works = {
-        "schedule": scheduling.run,
-        "finish": finishing.run,
-        "forget": Housekeeping(writer, clock).run,
-    }
-    tasks = [
-        asyncio.create_task(forever(name, work, clock), name=name) for name, work in works.items()
-    ]
-
-    async def stop() -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    closing.push_async_callback(stop)
 
 
 def _verifier(settings: Settings, clock: Clock, closing: AsyncExitStack) -> Verifier:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 from pydantic_settings import SettingsConfigDict as SettingsConfigDict
@@ -37,20 +37,22 @@ class Environment(enum.StrEnum):
 
 
 class ProcessSettings(BaseSettings):
-    """What every process has; a subclass gives the prefix, and a default for `listen`.
-
-    `listen` and `metrics_listen` are host:port (port 0: any free one; no `metrics_listen`: off),
-    `auth_target` is where the authentication service is called.
-    """
+    """What every process has; a subclass gives the prefix, and a default for `listen`."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, validate_default=True)
 
-    environment: Environment = Environment.DEVELOPMENT
-    listen: str
-    metrics_listen: str = ""
-    log_level: str = "info"
-    failpoints: str = ""
-    auth_target: str = "127.0.0.1:50051"
+    environment: Environment = Field(
+        Environment.DEVELOPMENT, description="development, or production with its strict rules"
+    )
+    listen: str = Field(description="host:port to serve on; port 0: any free one")
+    metrics_listen: str = Field(
+        "", description="host:port to show Prometheus metrics on; empty: not at all"
+    )
+    log_level: str = Field("info", description="debug, info, warning or error")
+    failpoints: str = Field("", description="faults to inject, name=crash|error|delay(ms)[*count]")
+    auth_target: str = Field(
+        "127.0.0.1:50051", description="host:port where auth_service is called"
+    )
 
     @field_validator("listen", "metrics_listen")
     @classmethod
@@ -93,7 +95,7 @@ class ProcessSettings(BaseSettings):
 class ServiceSettings(ProcessSettings):
     """What every service with a database has; a subclass gives a default for `database_url`."""
 
-    database_url: str
+    database_url: str = Field(description="SQLAlchemy URL")
 
 
 class _NamedFiles(EnvSettingsSource):

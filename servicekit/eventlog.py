@@ -19,9 +19,10 @@ from sqlalchemy.engine import Connection
 
 from servicekit.database import Database
 from servicekit.errors import InvalidArgument, OutOfRange, Unavailable
+from servicekit.statements import statements
 from servicekit.tables import Plumbing
 from servicekit.tokens import ResumeToken
-from servicekit.transaction import RecordedEvent, Transaction, insert_rows
+from servicekit.transaction import RecordedEvent, Transaction
 
 TAIL = 20_000
 BATCH = 500
@@ -88,7 +89,7 @@ class EventLog:
     def record(self, connection: Connection, events: list[RecordedEvent]) -> None:
         """Writes events and the new head inside the caller's transaction."""
         rows = [{name: getattr(event, name) for name in _EVENT_FIELDS} for event in events]
-        insert_rows(connection, self._tables.events, rows)
+        statements(self._tables.events, connection.dialect).insert(connection, rows)
         connection.execute(self._tables.event_log.update().values(head=events[-1].revision))
 
     def trim(self, transaction: Transaction, revision: int) -> None:
@@ -120,6 +121,8 @@ class EventLog:
         Raises:
             OutOfRange: events after the cursor were trimmed away, or the log never reached it.
         """
+        while after > self.head and await self.poll():
+            pass  # Another process has written it, or this one has and not yet shown it.
         if after > self.head:
             raise OutOfRange(
                 f"The cursor stands at revision {after}, but the log ends at {self.head}.",
@@ -185,12 +188,16 @@ class EventLog:
             )
         return resume.revision
 
-    async def poll(self) -> None:
-        """Brings in what other processes have committed since the newest event known here."""
+    async def poll(self) -> bool:
+        """Brings in what other processes have committed since the newest event known here.
+
+        False if there was nothing.
+        """
         events = await self._database.read(
             lambda connection: self._stored(connection, self.head, BATCH)
         )
         self.publish(events)
+        return bool(events)
 
     async def _poll_forever(self) -> None:
         while True:

@@ -38,6 +38,7 @@ def configure(service: str, level: str = "info", stream: BinaryIO | None = None)
     Called once, first thing in a process: a logger keeps the level that it was first used with.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
+    _lines.flush()
     _lines.service = service
     _lines.level = number
     _lines.stream = stream or sys.stderr.buffer

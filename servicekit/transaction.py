@@ -9,19 +9,14 @@ many commands wrote.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import psycopg
-from sqlalchemy.engine import Connection, Dialect
+from sqlalchemy.engine import Connection
 
-Key = Any  # a primary key's value, or the tuple of values of a composite one
-Row = dict[str, Any]
+from servicekit.statements import VERSION, Key, Row, Statements, statements
 
 _MISSING: Any = object()
-VERSION = "version"
 
 
 class StaleRow(Exception):
@@ -108,10 +103,9 @@ class Transaction:
         if not missing:
             return
         rows.update(dict.fromkeys(missing))
-        statements = _statements(table)
-        for found in self._connection.execute(statements.select(missing)):
-            row = dict(zip(statements.names, found, strict=True))  # twice as fast as mappings()
-            rows[statements.key(row)] = row
+        sql = self._statements(table)
+        for row in sql.select(self._connection, missing):
+            rows[sql.key(row)] = row
 
     def get(self, table: sa.Table, key: Key) -> Row | None:
         """The row as the group sees it now, or None."""
@@ -125,10 +119,10 @@ class Transaction:
 
         A duplicate that the group does not know of is refused by the database at flush.
         """
-        statements = _statements(table)
-        key = statements.key(row)
+        sql = self._statements(table)
+        key = sql.key(row)
         changes = self._changes(table)
-        if statements.guarded:
+        if sql.guarded:
             row = {**row, VERSION: 1}
         self._set(changes.rows, key, row)
         self._set(changes.inserted, key, row)
@@ -138,8 +132,8 @@ class Transaction:
 
         A table's ``version`` column guards the replacement.
         """
-        statements = _statements(table)
-        key = statements.key(row)
+        sql = self._statements(table)
+        key = sql.key(row)
         changes = self._changes(table)
         before = self.get(table, key)
         if before is None:
@@ -204,27 +198,24 @@ class Transaction:
         """Sends everything buffered: inserts, guarded updates, then the events and the head."""
         self._sent = self._sent or bool(self._undo)
         for table, changes in self._tables.items():
-            self._flush_table(_statements(table), changes)
+            self._flush_table(table, changes)
         if self._events:
             self._flush_events()
 
-    def _flush_table(self, statements: "_Statements", changes: _Changes) -> None:
+    def _flush_table(self, table: sa.Table, changes: _Changes) -> None:
+        sql = self._statements(table)
         if changes.inserted:
-            insert_rows(self._connection, statements.table, list(changes.inserted.values()))
+            sql.insert(self._connection, list(changes.inserted.values()))
             changes.inserted.clear()
         if changes.updated:
-            rows = [statements.guard(row) for row in changes.updated.values()]
-            sent = self._connection.exec_driver_sql(
-                driver_sql(statements.update, self._connection.dialect), rows
+            stale = len(changes.updated) - sql.update(
+                self._connection, list(changes.updated.values())
             )
-            stale = len(rows) - sent.rowcount
             if stale:
-                raise StaleRow(
-                    f"{statements.table.name}: {stale} rows changed since they were read"
-                )
-            changes.rows.update(
-                (key, statements.bumped(row)) for key, row in changes.updated.items()
-            )
+                raise StaleRow(f"{table.name}: {stale} rows changed since they were read")
+            if sql.guarded:
+                for key, row in changes.updated.items():
+                    changes.rows[key] = {**row, VERSION: row[VERSION] + 1}
             changes.updated.clear()
 
     def _flush_events(self) -> None:
@@ -239,6 +230,9 @@ class Transaction:
         self.recorded += recorded
         self._events.clear()
 
+    def _statements(self, table: sa.Table) -> Statements:
+        return statements(table, self._connection.dialect)
+
     def _changes(self, table: sa.Table) -> _Changes:
         changes = self._tables.get(table)
         if changes is None:
@@ -248,75 +242,3 @@ class Transaction:
     def _set(self, target: dict[Key, Any], key: Key, value: Any) -> None:
         self._undo.append((target, key, target.get(key, _MISSING)))
         target[key] = value
-
-
-def insert_rows(connection: Connection, table: sa.Table, rows: list[Row]) -> None:
-    """Inserts rows, each with a value for every column, in one statement."""
-    connection.exec_driver_sql(driver_sql(_insert(table), connection.dialect), rows)
-
-
-@cache
-def _insert(table: sa.Table) -> sa.Insert:
-    return table.insert()
-
-
-@lru_cache(maxsize=256)
-def driver_sql(statement: sa.Insert | sa.Update, dialect: Dialect) -> str:
-    """The statement's text for the driver itself, with named parameters.
-
-    SQLAlchemy writes the text once; converting the parameters of every row, which plain columns do
-    not need, would cost as much as the database's own work.
-    """
-    named = sqlite.dialect(paramstyle="named") if dialect.name == "sqlite" else psycopg.dialect()  # type: ignore[no-untyped-call]
-    return str(statement.compile(dialect=named))
-
-
-class _Statements:
-    """A table's statements, built once."""
-
-    def __init__(self, table: sa.Table) -> None:
-        self.table = table
-        self.guarded = VERSION in table.c
-        self.names = tuple(column.name for column in table.c)
-        self._names = tuple(column.name for column in table.primary_key)
-        self._columns = tuple(table.primary_key)
-        matches = [column == sa.bindparam(f"key_{column.name}") for column in self._columns]
-        if self.guarded:
-            matches.append(table.c[VERSION] == sa.bindparam("guard"))
-        values: dict[str, Any] = {
-            column.name: sa.bindparam(column.name)
-            for column in table.c
-            if column not in set(self._columns)
-        }
-        self.update = table.update().where(*matches).values(values)
-        self._by_one = table.select().where(
-            self._columns[0].in_(sa.bindparam("keys", expanding=True))
-        )
-
-    def key(self, row: Row) -> Key:
-        """The row's primary key, as ``Transaction`` takes it."""
-        if len(self._names) == 1:
-            return row[self._names[0]]
-        return tuple(row[name] for name in self._names)
-
-    def select(self, keys: list[Key]) -> sa.Select[Any]:
-        """All columns of the rows with these keys."""
-        if len(self._names) == 1:
-            return self._by_one.params(keys=keys)
-        return self.table.select().where(sa.tuple_(*self._columns).in_(keys))
-
-    def guard(self, row: Row) -> Row:
-        """The parameters that replace ``row`` only if nobody else did."""
-        parameters = {f"key_{name}": row[name] for name in self._names} | row
-        if self.guarded:
-            parameters |= {"guard": row[VERSION], VERSION: row[VERSION] + 1}
-        return parameters
-
-    def bumped(self, row: Row) -> Row:
-        """The row as the database holds it after a guarded update."""
-        return {**row, VERSION: row[VERSION] + 1} if self.guarded else row
-
-
-@cache
-def _statements(table: sa.Table) -> _Statements:
-    return _Statements(table)

@@ -9,6 +9,7 @@ import asyncio
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -32,6 +33,8 @@ T_co = TypeVar("T_co", covariant=True)
 GROUP = 256
 WAITING = 4096
 STALE_ATTEMPTS = 5
+QUIET_ROUNDS = 6
+PATIENCE_S = 0.01
 
 _GROUP_SIZE = Histogram(
     "gpuaas_writer_group_commands",
@@ -88,96 +91,118 @@ class Writer(Generic[U]):
         self._log = log
         self._unit = unit
         self._group = group
-        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        self._waiting: deque[_Waiting] = deque()
+        self._gathering = False
+        self._committing = False
+        self._idle = asyncio.Event()
+        self._groups: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
+        self._commit_sent = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._stopped = False
 
     def start(self) -> None:
         """Starts the thread; call on the event loop that will ``execute``."""
         self._loop = asyncio.get_running_loop()
+        self._idle.set()
         self._thread.start()
 
     async def stop(self) -> None:
         """Finishes what waits, then ends the thread. Later commands are refused as unavailable."""
         self._stopped = True
-        self._queue.put(None)
+        await self._idle.wait()
+        self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
 
     async def execute(self, command: Command[U, T]) -> T:
         """Runs one command and returns its answer once the change is on disk.
 
         Raises:
-            Failure: whatever the command refused with; nothing was changed. Unavailable: the
-            database did not answer. The change may have been made if it was lost while
-                committing; repeating the request with its request id is safe.
+            Failure: whatever the command refused with; nothing was changed.
+            Unavailable: the database did not answer. If it was lost while committing, the change
+                may have been made; repeating the request with its request id is safe.
             ResourceExhausted: too many commands wait.
         """
         if self._stopped:
             raise Unavailable("The service is stopping.")
-        if self._queue.qsize() >= WAITING:
+        if len(self._waiting) >= WAITING:
             raise ResourceExhausted(
                 f"{WAITING} changes wait already; try again shortly.", reason="OVERLOADED"
             )
         call = call_or_none()
         waiting = _Waiting(command, call.traceparent if call else "", self._loop.create_future())
-        self._queue.put(waiting)
+        self._waiting.append(waiting)
+        self._gather()
         return cast("T", await waiting.future)
+
+    def _gather(self) -> None:
+        """Begins to gather the next group, unless one is being gathered or committed."""
+        if not self._gathering and not self._committing:
+            self._gathering = True
+            self._idle.clear()
+            self._look_around(0, 0, self._loop.time() + PATIENCE_S)
+
+    def _look_around(self, seen: int, quiet: int, until: float) -> None:
+        """Hands the group over when the loop has brought nothing more for a few rounds.
+
+        A loop that still brings commands is busy, and its next ones would have to pay for a
+        commit of their own; an idle one costs a lonely command only these few rounds.
+        """
+        waiting = len(self._waiting)
+        quiet = quiet + 1 if waiting == seen else 0
+        if quiet < QUIET_ROUNDS and waiting < self._group and self._loop.time() < until:
+            self._loop.call_soon(self._look_around, waiting, quiet, until)
+            return
+        self._gathering = False
+        self._committing = True
+        self._groups.put([self._waiting.popleft() for _ in range(min(waiting, self._group))])
 
     # From here on in the writer's thread.
 
     def _run(self) -> None:
-        running = True
-        while running:
-            group, running = self._next_group()
-            if group:
-                self._settle(group)
+        while (group := self._groups.get()) is not None:
+            recorded = self._settle([it for it in group if not it.future.cancelled()])
+            self._loop.call_soon_threadsafe(self._deliver, group, recorded)
         if self._connection is not None:
             self._connection.close()
 
-    def _next_group(self) -> tuple[list[_Waiting], bool]:
-        group: list[_Waiting] = []
-        waiting = self._queue.get()
-        while waiting is not None:
-            if not waiting.future.cancelled():
-                group.append(waiting)
-            if len(group) == self._group:
-                return group, True
-            try:
-                waiting = self._queue.get_nowait()
-            except queue.Empty:
-                return group, True
-        return group, False
-
-    def _settle(self, group: list[_Waiting]) -> None:
-        """Commits the group together or, where one of it spoils the others, one by one.
-
-        Then answers.
-        """
+    def _settle(self, group: list[_Waiting]) -> list[RecordedEvent]:
+        """Commits the group together or, where one of it spoils the others, one by one."""
         try:
-            self._attempt(group)
+            return self._attempt_connected(group)
         except (IntegrityError, Inseparable, StaleRow):
-            for waiting in group:
-                self._settle_alone(waiting)
+            return [event for waiting in group for event in self._settle_alone(waiting)]
         except Exception as error:
-            self._lose(group, error)
+            return self._lose(group, error)
 
-    def _settle_alone(self, waiting: _Waiting) -> None:
+    def _attempt_connected(self, group: list[_Waiting]) -> list[RecordedEvent]:
+        """Attempts again on a new connection if the old one was found dead before the commit."""
+        try:
+            return self._attempt(group)
+        except DBAPIError as error:
+            if not error.connection_invalidated or self._commit_sent:
+                raise
+        self._disconnect()
+        return self._attempt(group)
+
+    def _settle_alone(self, waiting: _Waiting) -> list[RecordedEvent]:
         for _ in range(STALE_ATTEMPTS):
             try:
-                self._attempt([waiting])
+                return self._attempt([waiting])
             except StaleRow:
                 continue
             except Inseparable as error:
-                self._refuse(waiting, cast("Exception", error.__cause__))
+                waiting.error = cast("Exception", error.__cause__)
+                return []
             except Exception as error:
-                self._lose([waiting], error)
-            return
-        self._refuse(waiting, Aborted("Others keep changing the same record; try again."))
+                return self._lose([waiting], error)
+        waiting.error = Aborted("Others keep changing the same record; try again.")
+        return []
 
-    def _attempt(self, group: list[_Waiting]) -> None:
-        """One transaction for the whole group: run, flush, commit, answer."""
+    def _attempt(self, group: list[_Waiting]) -> list[RecordedEvent]:
+        """One transaction for the whole group: run, flush, commit. Returns what it recorded."""
         connection = self._connect()
+        self._commit_sent = False
         with connection.begin():
             transaction = Transaction(connection, self._log.lock(connection), self._log.record)
             unit = self._unit(transaction)
@@ -187,36 +212,34 @@ class Writer(Generic[U]):
             started = time.perf_counter()
             transaction.flush()
             _pass_failpoints(group, "before_commit")
+            self._commit_sent = True
         _COMMIT.observe(time.perf_counter() - started)
         _GROUP_SIZE.observe(len(group))
         _pass_failpoints(group, "after_commit")
-        self._answer(group, transaction.recorded)
+        return transaction.recorded
 
     def _connect(self) -> Connection:
         if self._connection is None or self._connection.closed or self._connection.invalidated:
             self._connection = self._database.writing.connect()
         return self._connection
 
-    def _lose(self, group: list[_Waiting], error: Exception) -> None:
+    def _lose(self, group: list[_Waiting], error: Exception) -> list[RecordedEvent]:
         """Tells everybody that the transaction was spoilt, by the database or by a defect."""
+        self._disconnect()
+        for waiting in group:
+            waiting.error = _explained(error)
+        return []
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.invalidate()
             self._connection.close()
             self._connection = None
-        for waiting in group:
-            waiting.error = _explained(error)
-        self._answer(group, [])
-
-    def _refuse(self, waiting: _Waiting, error: Exception) -> None:
-        waiting.error = error
-        self._answer([waiting], [])
-
-    def _answer(self, group: list[_Waiting], recorded: Sequence[RecordedEvent]) -> None:
-        self._loop.call_soon_threadsafe(self._deliver, group, recorded)
 
     # Back on the event loop.
 
     def _deliver(self, group: list[_Waiting], recorded: Sequence[RecordedEvent]) -> None:
+        self._committing = False
         self._log.publish(recorded)
         for waiting in group:
             if waiting.future.done():
@@ -225,6 +248,10 @@ class Writer(Generic[U]):
                 waiting.future.set_exception(waiting.error)
             else:
                 waiting.future.set_result(waiting.answer)
+        if self._waiting:
+            self._gather()
+        else:
+            self._idle.set()
 
 
 def prefetch(unit: Any, commands: Iterable[Command[Any, Any]]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.ports import LOOPBACK, free_port
 from local.processes import end, last_lines, spawn
-from local.readiness import grpc_is_serving, http_is_ready
+from servicekit.probe import grpc_is_serving, http_is_ready
 
 READY_TIMEOUT_S = 30.0
 

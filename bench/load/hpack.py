@@ -32,10 +32,12 @@ def request_blocks(headers: Sequence[tuple[str, str]]) -> tuple[bytes, bytes]:
 
 
 def read_literals(block: bytes) -> Iterator[tuple[str, str]]:
-    """Yields the headers of a response that are spelled out, which those of gRPC always are.
+    """Yields the headers of a response whose names are spelled out, as those of gRPC are.
+
+    A value in Huffman code, as of binary details, is left out: nobody here has a use for it.
 
     Raises:
-        Unreadable: a Huffman code, or a reference to a table of size 0.
+        Unreadable: a name in Huffman code, or a reference to a table of size 0.
     """
     place = 0
     while place < len(block):
@@ -51,9 +53,12 @@ def read_literals(block: bytes) -> Iterator[tuple[str, str]]:
             if index:
                 _demand_static(index)
             else:
-                name, place = _read_string(block, place)
+                spelled, place = _read_string(block, place)
+                if spelled is None:
+                    raise Unreadable("a name in Huffman code")
+                name = spelled
             value, place = _read_string(block, place)
-            if name:
+            if name and value is not None:
                 yield name, value
 
 
@@ -95,9 +100,9 @@ def _read_integer(block: bytes, place: int, bits: int) -> tuple[int, int]:
             return value, place
 
 
-def _read_string(block: bytes, place: int) -> tuple[str, int]:
+def _read_string(block: bytes, place: int) -> tuple[str | None, int]:
+    """Returns the string, None for one in Huffman code, and the place after it."""
     is_huffman = block[place] & 0x80
     length, place = _read_integer(block, place, 7)
-    if is_huffman:
-        raise Unreadable("a Huffman code")
-    return block[place : place + length].decode("latin-1"), place + length
+    end = place + length
+    return None if is_huffman else block[place:end].decode("latin-1"), end

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+import httpx
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import report
@@ -15,9 +16,13 @@ from bench.replay import trace
 from bench.replay.faults import ORDER
 from bench.replay.outcome import MILLI_GPU_SECONDS_PER_HOUR, Outcome
 from bench.replay.run import Replay
+from bench.replay.submitter import Refused
+from bench.replay.watcher import OutOfOrder
 from bench.systems import running
+from local.supervisor import StartFailed
 
 DEFAULT_SPEED = 20_000.0
+EXPECTED = (Refused, OutOfOrder, httpx.HTTPError, TimeoutError, StartFailed)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,16 +36,38 @@ def main(arguments: list[str] | None = None) -> int:
     cluster = Cluster(gpus_per_node=trace.GPUS_PER_NODE, speed=options.speed)
     with running(options.database, auto_approve=True, cluster=cluster) as system:
         replay = Replay(system, jobs, options.speed, kill=ORDER if options.kill else ())
-        with progress_of(replay):
-            outcome = asyncio.run(replay.run())
+        outcome = followed(replay)
+    if outcome is None:
+        return 1
     show(replay, outcome, options)
     return 0 if outcome.is_clean else 1
+
+
+def followed(replay: Replay) -> Outcome | None:
+    """Runs the replay under a progress bar; says why and returns None where it broke off."""
+    try:
+        with progress_of(replay):
+            return asyncio.run(replay.run())
+    except* EXPECTED as failures:
+        print("the replay broke off:", *leaves(failures), sep="\n  ", file=sys.stderr)
+    return None
+
+
+def leaves(failures: BaseExceptionGroup[BaseException]) -> list[str]:
+    """Returns what really went wrong, one line each."""
+    lines: list[str] = []
+    for failure in failures.exceptions:
+        if isinstance(failure, BaseExceptionGroup):
+            lines += leaves(failure)
+        else:
+            lines.append(f"{type(failure).__name__}: {failure}")
+    return lines
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.replay", description=__doc__)
-    parser.add_argument("trace", type=Path, help=f"the trace. {trace.__doc__}")
+    parser.add_argument("--trace", type=Path, required=True, help=trace.__doc__)
     parser.add_argument("--jobs", type=int, default=3000, help="how many (default: 3000)")
     parser.add_argument(
         "--speed",
@@ -99,6 +126,7 @@ def rows(replay: Replay, outcome: Outcome) -> list[list[str]]:
         ["ends not seen on a stream", f"{outcome.unseen:,}"],
         ["mean wait, s of the trace", f"{outcome.mean_wait_s:,.0f}"],
         ["p99 wait, s of the trace", f"{outcome.p99_wait_s:,.0f}"],
+        ["mean wait here, ms", f"{1e3 * outcome.mean_wait_s / replay.speed:,.0f}"],
         ["GPU-hours reserved", hours(ledger.reserved)],
         ["GPU-hours settled", hours(ledger.settled)],
         ["GPU-hours refunded", hours(ledger.refunded)],

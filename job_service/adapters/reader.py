@@ -76,7 +76,7 @@ class SqlReader:
     async def entries(
         self, query: EntryQuery, after: tuple[str, int] | None, limit: int
     ) -> list[Entry]:
-        """A page of an owner's entries in their order."""
+        """A page of an owner's entries, newest first."""
         conditions = [LEDGER.c.owner_id == query.owner_id]
         if query.job_id:
             conditions.append(LEDGER.c.job_id == query.job_id)
@@ -88,11 +88,11 @@ class SqlReader:
             conditions.append(LEDGER.c.at < to_micros(query.to_time))
         order = sa.tuple_(LEDGER.c.period, LEDGER.c.sequence)
         if after is not None:
-            conditions.append(order > sa.tuple_(*after))
+            conditions.append(order < sa.tuple_(*after))
         statement = (
             LEDGER.select()
             .where(*conditions)
-            .order_by(LEDGER.c.period, LEDGER.c.sequence)
+            .order_by(LEDGER.c.period.desc(), LEDGER.c.sequence.desc())
             .limit(limit)
         )
         rows = await self._database.read(lambda c: c.execute(statement).mappings().all())
@@ -114,7 +114,9 @@ def _conditions(query: JobQuery) -> list[sa.ColumnElement[bool]]:
     if query.states:
         conditions.append(JOBS.c.state.in_([state.value for state in query.states]))
     if query.name_prefix:
-        conditions.append(JOBS.c.name.startswith(query.name_prefix, autoescape=True))
+        # LIKE would not tell capitals from small letters on SQLite.
+        begins = sa.func.substr(JOBS.c.name, 1, len(query.name_prefix))
+        conditions.append(begins == query.name_prefix)
     if query.created_from:
         conditions.append(JOBS.c.created_at >= to_micros(query.created_from))
     if query.created_to:

@@ -12,7 +12,8 @@ from job_service.domain.ledger import Account, Entry
 from servicekit.clock import to_micros
 from servicekit.eventlog import Cursors
 from servicekit.idempotency import Requests
-from servicekit.transaction import Row, Transaction
+from servicekit.statements import Row
+from servicekit.transaction import Transaction
 
 
 class SqlUnitOfWork:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from job_service.application.ports import UnitOfWork
 from job_service.domain.approval import AutoApproval
-from job_service.domain.errors import JobNotFound
+from job_service.domain.errors import BatchAborted, JobNotFound
 from job_service.domain.job import Change, Job, JobState, Owner, submit
 from job_service.domain.ledger import Account, Cause
 from job_service.domain.quantity import period_of
@@ -80,28 +80,36 @@ class SubmitJob:
 class SubmitJobs:
     """Submits many jobs in one transaction.
 
-    Each is refused or accepted alone unless all must be accepted.
+    Each is refused or accepted alone unless all must be accepted. One whose spec made no sense
+    comes as what it is refused with.
     """
 
     name: ClassVar[str] = "job.submit"
-    submits: tuple[SubmitJob, ...]
+    submits: tuple[SubmitJob | Failure, ...]
     all_or_nothing: bool
 
     @staticmethod
     def prefetch(unit: UnitOfWork, commands: "Sequence[SubmitJobs]") -> None:
         """Reads the accounts of all submitters in one statement."""
-        SubmitJob.prefetch(unit, [submit for command in commands for submit in command.submits])
+        submits = [submit for command in commands for submit in command.submits]
+        SubmitJob.prefetch(unit, [submit for submit in submits if isinstance(submit, SubmitJob)])
 
     def run(self, unit: UnitOfWork) -> list[Job | Failure]:
-        """For each submit its job, or why it was refused; nothing was written for a refused one."""
-        return [self._one(submit, unit) for submit in self.submits]
+        """For each submit its job, or why it was refused; nothing is stored of a refused one.
 
-    def _one(self, submit: SubmitJob, unit: UnitOfWork) -> Job | Failure:
+        Raises:
+            BatchAborted: one was refused where all must be accepted.
+        """
+        return [self._one(place, submit, unit) for place, submit in enumerate(self.submits)]
+
+    def _one(self, place: int, submit: SubmitJob | Failure, unit: UnitOfWork) -> Job | Failure:
         try:
+            if isinstance(submit, Failure):
+                raise submit
             return submit.run(unit)
         except Failure as refused:
             if self.all_or_nothing:
-                raise
+                raise BatchAborted(place, refused) from refused
             return refused
 
 

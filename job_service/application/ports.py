@@ -146,7 +146,7 @@ class Reader(Protocol):
     async def entries(
         self, query: EntryQuery, after: tuple[str, int] | None, limit: int
     ) -> list[Entry]:
-        """A page of an owner's entries in order, after the (period, sequence) of the last page."""
+        """A page of an owner's entries, newest first, after the (period, sequence) of the last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from job_service.domain.quantity import gpu_hours
-from servicekit.errors import FailedPrecondition, NotFound
+from servicekit.errors import Aborted, FailedPrecondition, Failure, NotFound
 
 
 class JobNotFound(NotFound):
@@ -32,11 +32,12 @@ class QuotaExceeded(FailedPrecondition):
 
     reason = "QUOTA_EXCEEDED"
 
-    def __init__(self, asked: int, left: int, resets_at: datetime) -> None:
+    def __init__(self, subject: str, asked: int, left: int, resets_at: datetime) -> None:
         super().__init__(
             f"The job asks for {gpu_hours(asked):.2f} GPU-hours and {gpu_hours(left):.2f} are left "
             f"until {resets_at:%Y-%m-%d %H:%M} UTC.",
             metadata={
+                "subject": subject,
                 "asked_milli_gpu_seconds": str(asked),
                 "left_milli_gpu_seconds": str(left),
                 "asked_gpu_hours": f"{gpu_hours(asked):.4f}",
@@ -44,3 +45,31 @@ class QuotaExceeded(FailedPrecondition):
                 "resets_at": resets_at.isoformat(),
             },
         )
+
+
+class OwnerNotFound(NotFound):
+    """There is no such user, or the caller may not know of it."""
+
+    reason = "OWNER_NOT_FOUND"
+
+    def __init__(self, owner_id: str) -> None:
+        super().__init__(f"There is no user {owner_id}.", metadata={"owner_id": owner_id})
+
+
+class BatchAborted(Aborted):
+    """An item of an all-or-nothing batch was refused, so that none was stored.
+
+    Attributes:
+        place: which item, from 0.
+        cause: why it was refused.
+    """
+
+    reason = "BATCH_ABORTED"
+
+    def __init__(self, place: int, cause: Failure) -> None:
+        super().__init__(
+            f"Item {place} of the batch was refused, so nothing was stored.",
+            metadata={"item": str(place), "item_reason": cause.reason},
+        )
+        self.place = place
+        self.cause = cause

@@ -12,6 +12,10 @@ from typing import Any
 from job_service.domain.errors import QuotaExceeded
 from job_service.domain.job import Job
 from job_service.domain.quantity import period_end
+from servicekit.errors import invalid
+
+MOST = 2**60
+"""The largest quota, in milli-GPU-seconds; sums of a few still fit 64 bits."""
 
 
 class Book(StrEnum):
@@ -109,7 +113,13 @@ class Account:
         return self._after(cause, moves, limit=self.limit + amount)
 
     def grant(self, amount: int, cause: Cause) -> tuple["Account", list[Entry]]:
-        """Adds to the month's quota."""
+        """Adds to the month's quota.
+
+        Raises:
+            InvalidArgument: the quota would grow beyond what can be counted.
+        """
+        if self.limit + self.granted + amount > MOST:
+            raise invalid("amount", f"an amount that keeps the quota within {MOST:,}")
         return self._after(cause, [(EntryKind.GRANT, amount)], granted=self.granted + amount)
 
     def reserve(self, job: Job) -> tuple["Account", list[Entry]]:
@@ -120,7 +130,9 @@ class Account:
         """
         asked = job.reserved
         if asked > self.available:
-            raise QuotaExceeded(asked, self.available, period_end(self.period))
+            raise QuotaExceeded(
+                f"user:{self.owner_id}", asked, self.available, period_end(self.period)
+            )
         return self._after(
             _cause(job),
             [(EntryKind.RESERVE, asked)],

@@ -4,8 +4,6 @@ Each restarts from its cursor after any failure.
 """
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,33 +12,12 @@ from job_service.application.following import READER, ApplyReports
 from job_service.application.ports import QueuedRun, Reader, Scheduler
 from job_service.domain.job import EventKind
 from job_service.entrypoints.events import EventDecoder
-from servicekit.errors import Failure
 from servicekit.eventlog import EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
 
 FORWARD = "forward"
 CATALOGUE_REFRESH_S = 30.0
-FIRST_PAUSE_S = 0.1
-LONGEST_PAUSE_S = 2.0
-
-_log = logging.getLogger(__name__)
-
-
-async def keep_running(name: str, loop: Callable[[], Awaitable[None]]) -> None:
-    """Runs a loop for ever, again after a growing pause when it fails."""
-    pause = FIRST_PAUSE_S
-    while True:
-        started = asyncio.get_running_loop().time()
-        try:
-            await loop()
-        except Failure as failure:
-            _log.warning("%s stopped: %s", name, failure.message)
-        except Exception:
-            _log.exception("%s stopped by a defect", name)
-        ran = asyncio.get_running_loop().time() - started
-        pause = FIRST_PAUSE_S if ran > LONGEST_PAUSE_S else min(2 * pause, LONGEST_PAUSE_S)
-        await asyncio.sleep(pause)
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,13 @@ the event log; here events are filtered, encoded once for all watchers, and cut 
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from uuid import UUID
 
 from gpuaas.job.v1 import job_event_pb2
 from gpuaas.job.v1.job_service_pb2 import WatchJobsResponse
 from job_service.application.ports import JobQuery, Reader
 from job_service.domain.job import Job, JobEvent, JobState
-from job_service.entrypoints.encoding import event_message, job_message
+from job_service.entrypoints.encoding.jobs import event_message, job_message
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
 from servicekit.eventlog import BOOKMARK, EventLog
@@ -21,8 +20,9 @@ from servicekit.transaction import RecordedEvent
 from servicekit.wellknown import timestamp
 
 MESSAGE_BYTES = 1024 * 1024
-SNAPSHOT_EVENTS = 500
 KEPT_MESSAGES = 8192
+GLANCE = BOOKMARK / 3
+"""How often at least a watch looks whether a bookmark is due; one is due before it is late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +69,37 @@ class JobWatch:
                 yield part
         else:
             after = self.log.head
+            yield self._bookmark(after)
         async for message in self._changes(wanted, after):
             yield message
 
     def _snapshot(self, revision: int, jobs: Sequence[Job]) -> Iterator[WatchJobsResponse]:
         """The jobs as they are.
 
-        Only the last message carries a token, for an earlier one would skip jobs.
+        Only the last message and its last event carry a token, for an earlier one would skip jobs.
         """
-        parts = [
-            jobs[start : start + SNAPSHOT_EVENTS] for start in range(0, len(jobs), SNAPSHOT_EVENTS)
-        ]
+        *parts, rest = list(_cut((_as_it_stands(job, revision), False) for job in jobs)) or [[]]
         for part in parts:
-            yield WatchJobsResponse(events=[_as_it_stands(job, revision) for job in part])
-        yield WatchJobsResponse(resume_token=self.log.token(revision), bookmark=True)
+            yield WatchJobsResponse(events=part)
+        last = self._bookmark(revision)
+        last.events.extend(rest)
+        for event in last.events[-1:]:
+            event.resume_token = last.resume_token
+        yield last
 
     async def _changes(self, wanted: Filter, after: int) -> AsyncIterator[WatchJobsResponse]:
         said_at = self.clock.monotonic()
-        async for batch in self.log.follow(after):
+        async for batch in self.log.follow(after, bookmark=GLANCE):
             after = batch[-1].revision if batch else after
             for events in _cut(self._matching(wanted, batch)):
                 said_at = self.clock.monotonic()
                 yield WatchJobsResponse(events=events, resume_token=events[-1].resume_token)
-            if self.clock.monotonic() - said_at >= BOOKMARK / timedelta(seconds=1):
+            if self.clock.monotonic() - said_at >= (BOOKMARK - GLANCE).total_seconds():
                 said_at = self.clock.monotonic()
-                yield WatchJobsResponse(resume_token=self.log.token(after), bookmark=True)
+                yield self._bookmark(after)
+
+    def _bookmark(self, revision: int) -> WatchJobsResponse:
+        return WatchJobsResponse(resume_token=self.log.token(revision), bookmark=True)
 
     def _matching(
         self, wanted: Filter, batch: Iterable[RecordedEvent]

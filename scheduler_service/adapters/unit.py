@@ -89,9 +89,12 @@ class SqlEvents:
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
 
-    def append(self, event: WorkloadEvent, at: datetime) -> None:
+    def append(self, *change: WorkloadEvent, at: datetime) -> None:
         """Appends what happened."""
-        self._transaction.append(Event(event.kind, event.workload_id, encode(event), to_micros(at)))
+        micros = to_micros(at)
+        self._transaction.append(
+            *(Event(event.kind, event.workload_id, encode(event), micros) for event in change)
+        )
 
 
 def _row(workload: Workload) -> Row:

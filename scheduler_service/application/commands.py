@@ -10,9 +10,9 @@ from scheduler_service.application.ports import FinishedRun, UnitOfWork
 from scheduler_service.domain import workload as verbs
 from scheduler_service.domain.engine import Refuse
 from scheduler_service.domain.errors import WorkloadDiffers
+from scheduler_service.domain.events import WorkloadEvent
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.workload import Workload, WorkloadState
-from servicekit.clock import to_micros
 from servicekit.errors import Failure
 
 CANCELLATION_KEPT = timedelta(days=7)
@@ -51,11 +51,13 @@ class EnqueueWorkloads:
         known = unit.workloads.get(workload.spec.id)
         if known is not None:
             return _repeated(known, workload)
-        unit.workloads.add(workload)
-        unit.events.append(verbs.queued(workload), self.now)
+        change: list[WorkloadEvent] = [verbs.queued(workload)]
         reason = unit.cancellations.reason(workload.spec.id)
         if reason is not None:
-            workload = _cancel(unit, workload, reason, _UNKNOWN_TIME, self.now)
+            workload, event = verbs.cancel(workload, reason, _UNKNOWN_TIME, self.now)
+            change.append(event)
+        unit.workloads.add(workload)
+        unit.events.append(*change, at=self.now)
         return Enqueued(workload)
 
 
@@ -116,7 +118,11 @@ class CancelWorkloads:
         if workload.state.ended:
             return CancelKind.ALREADY_ENDED
         ran = self.ran.get(workload.allocation_id, _UNKNOWN_TIME)
-        _cancel(unit, workload, self.reason, ran, self.now)
+        cancelled, event = verbs.cancel(workload, self.reason, ran, self.now)
+        if workload.placement is not None:
+            unit.allocations.end(workload.allocation_id, workload.placement, self.now)
+        unit.workloads.replace(cancelled)
+        unit.events.append(event, at=self.now)
         return CancelKind.CANCELLED
 
 
@@ -176,7 +182,7 @@ class StartWorkloads:
         workload, event = verbs.start(workload, allocation_id, placement, self.now)
         unit.allocations.open(allocation_id, workload.spec.id, placement, self.now)
         unit.workloads.replace(workload)
-        unit.events.append(event, self.now)
+        unit.events.append(event, at=self.now)
         return workload
 
     def _refuse(self, unit: UnitOfWork, refusal: Refuse) -> None:
@@ -185,7 +191,7 @@ class StartWorkloads:
             return
         workload, event = verbs.refuse(workload, refusal.reason, refusal.message, self.now)
         unit.workloads.replace(workload)
-        unit.events.append(event, self.now)
+        unit.events.append(event, at=self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +226,20 @@ class FinishWorkloads:
         workload, event = verbs.finish(workload, finished.outcome, finished.ran, self.now)
         unit.allocations.end(run.allocation_id, run.placement, self.now)
         unit.workloads.replace(workload)
-        unit.events.append(event, self.now)
+        unit.events.append(event, at=self.now)
         return True
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetExpired:
-    """Deletes remembered requests and early cancellations whose time is over."""
+class ForgetCancellations:
+    """Deletes early cancellations whose time is over."""
 
-    name: ClassVar[str] = "scheduler.forget_expired"
+    name: ClassVar[str] = "cancellations.forget"
     now: datetime
 
     def run(self, unit: UnitOfWork) -> int:
         """How many were deleted."""
-        return unit.requests.forget(to_micros(self.now)) + unit.cancellations.forget(self.now)
+        return unit.cancellations.forget(self.now)
 
 
 def _repeated(known: Workload, workload: Workload) -> Enqueued:
@@ -241,14 +247,3 @@ def _repeated(known: Workload, workload: Workload) -> Enqueued:
         return Enqueued(known, known=True)
     message = f"Workload {workload.spec.id} is known with other content."
     return Enqueued(known, failure=WorkloadDiffers(message))
-
-
-def _cancel(
-    unit: UnitOfWork, workload: Workload, reason: str, ran: timedelta, now: datetime
-) -> Workload:
-    cancelled, event = verbs.cancel(workload, reason, ran, now)
-    if workload.placement is not None:
-        unit.allocations.end(workload.allocation_id, workload.placement, now)
-    unit.workloads.replace(cancelled)
-    unit.events.append(event, now)
-    return cancelled

@@ -89,15 +89,8 @@ DecodeEvent: TypeAlias = Callable[[str, bytes], WorkloadEvent]
 class Events(Protocol):
     """The end of the service's event log."""
 
-    def append(self, event: WorkloadEvent, at: datetime) -> None:
-        """Appends what happened, to be stored together with the change itself."""
-
-
-class Requests(Protocol):
-    """The remembered requests."""
-
-    def forget(self, before: int) -> int:
-        """Deletes what expired before a microsecond since 1970 and returns how many."""
+    def append(self, *change: WorkloadEvent, at: datetime) -> None:
+        """Appends what happened, stored together with the change itself and read as one."""
 
 
 class UnitOfWork(Protocol):
@@ -122,10 +115,6 @@ class UnitOfWork(Protocol):
     @property
     def events(self) -> Events:
         """The event log."""
-
-    @property
-    def requests(self) -> Requests:
-        """The remembered requests."""
 
 
 @dataclass(frozen=True, slots=True)

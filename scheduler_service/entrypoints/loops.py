@@ -1,7 +1,7 @@
 """The loops that never end: one schedules, one ends what has run, one forgets what has expired."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +9,7 @@ from prometheus_client import Counter, Histogram
 
 from scheduler_service.application.commands import (
     FinishWorkloads,
-    ForgetExpired,
+    ForgetCancellations,
     PlannedStart,
     StartWorkloads,
 )
@@ -32,44 +32,22 @@ from servicekit.errors import Unavailable
 from servicekit.eventlog import EventLog
 from servicekit.failpoints import afailpoint
 from servicekit.ids import IdSource
-from servicekit.logs import logger
 from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
 
 STARTS, SLICES = 500, 2_000
 RESULTS = 500
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 HOUSEKEEPING = timedelta(hours=1)
 
 _DECISIONS = Counter("gpuaas_scheduler_decisions_total", "Decisions carried out.", ("kind",))
 _STALE = Counter(
     "gpuaas_scheduler_stale_results_total", "Results of runs whose workload had ended before."
 )
-_FAILURES = Counter(
-    "gpuaas_scheduler_loop_failures_total", "Times a loop failed and began again.", ("loop",)
-)
 _PLAN = Histogram(
     "gpuaas_scheduler_plan_seconds",
     "Time of one scheduling decision over everything that changed.",
     buckets=(0.0001, 0.001, 0.01, 0.05, 0.1, 1.0),
 )
-_log = logger(__name__)
-
-
-async def forever(name: str, work: Callable[[], Awaitable[None]], clock: Clock) -> None:
-    """Does the work again whenever it fails or ends, after a pause that grows while it keeps on."""
-    pause = FIRST_PAUSE
-    while True:
-        began = clock.monotonic()
-        try:
-            await work()
-        except Exception as error:
-            _FAILURES.labels(name).inc()
-            _log.warning("a loop failed and begins again", loop=name, exc_info=error)
-        if clock.monotonic() - began > 2 * LONGEST_PAUSE:
-            pause = FIRST_PAUSE
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
 
 
 class Scheduling:
@@ -130,8 +108,6 @@ class Scheduling:
         self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
         await self._backend.start([as_run(workload) for workload in snapshot.running])
         await self._carry_out()
-        while self._event_log.head < snapshot.revision:
-            await self._event_log.wait(self._event_log.head, timedelta(seconds=1))
         return snapshot.revision
 
     def _engine_or_fail(self) -> Engine:
@@ -200,16 +176,16 @@ class Finishing:
     async def run(self) -> None:
         """Ends workloads until something fails."""
         while True:
-            self._ended += await self._backend.finished()
             while self._ended:
                 part = self._ended[:RESULTS]
                 stale = await self._writer.execute(FinishWorkloads(part, self._clock.now()))
                 _STALE.inc(stale)
                 del self._ended[: len(part)]
+            self._ended += await self._backend.finished()
 
 
-class Housekeeping:
-    """Deletes what has expired, once an hour."""
+class Forgetting:
+    """Deletes early cancellations that have expired, once an hour."""
 
     def __init__(self, writer: Writer[Any], clock: Clock) -> None:
         self._writer = writer
@@ -218,7 +194,7 @@ class Housekeeping:
     async def run(self) -> None:
         """Forgets until something fails."""
         while True:
-            await self._writer.execute(ForgetExpired(self._clock.now()))
+            await self._writer.execute(ForgetCancellations(self._clock.now()))
             await asyncio.sleep(HOUSEKEEPING.total_seconds())
 
 

@@ -23,7 +23,6 @@ from servicekit.transaction import RecordedEvent
 
 BATCH = 500
 BATCH_BYTES = 1 << 20
-MOST_IN_ONE_CHANGE = 2_500
 _REMEMBERED = 4 * BATCH
 
 Message = scheduler_service_pb2.WatchEventsResponse
@@ -59,7 +58,7 @@ class EventFeed:
         after = self._log.revision(resume_token) if resume_token else 0
         due = self._clock.monotonic() + self._bookmark
         while True:
-            batch = await self._next_changes(after)
+            batch = that_fit(await self._log.read(after, BATCH))
             after = batch[-1].revision if batch else after
             wanted = [it for it in batch if not workload_ids or it.subject in workload_ids]
             if wanted:
@@ -73,14 +72,6 @@ class EventFeed:
             else:
                 continue
             due = self._clock.monotonic() + self._bookmark
-
-    async def _next_changes(self, after: int) -> Sequence[RecordedEvent]:
-        events = await self._log.read(after, BATCH)
-        whole = whole_changes(events, cut=len(events) == BATCH)
-        if events and not whole:
-            events = await self._log.read(after, MOST_IN_ONE_CHANGE)
-            whole = events[: change_end(events, 0)]
-        return whole
 
     def _message(self, events: Sequence[RecordedEvent], after: int) -> Message:
         encoded = [self._encode(event) for event in events]
@@ -97,30 +88,16 @@ class EventFeed:
         return known
 
 
-def whole_changes(events: Sequence[RecordedEvent], *, cut: bool) -> Sequence[RecordedEvent]:
-    """The leading events that fit into one message and end where a change ends.
-
-    ``cut`` says that more events may follow the last one. Empty if the first change alone is too
-    large to tell where it ends. The events of one change share their time.
-    """
-    end = fitting = 0
-    size = 0
-    for fitting, event in enumerate(events, 1):
+def that_fit(events: Sequence[RecordedEvent]) -> Sequence[RecordedEvent]:
+    """The leading changes that fit into one message, at least one; a change is never cut."""
+    size = end = 0
+    for position, event in enumerate(events, 1):
         size += len(event.payload)
-        if size > BATCH_BYTES:
-            cut = True
-            break
-        if fitting < len(events) and events[fitting].at != event.at:
-            end = fitting
-    return events[:end] if cut else events
-
-
-def change_end(events: Sequence[RecordedEvent], start: int) -> int:
-    """Where the change that begins at ``start`` ends."""
-    end = start
-    while end < len(events) and events[end].at == events[start].at:
-        end += 1
-    return end
+        if size > BATCH_BYTES and end:
+            return events[:end]
+        if not event.more:
+            end = position
+    return events
 
 
 def _encode(event: RecordedEvent, fact: WorkloadEvent, token: str) -> workload_pb2.WorkloadEvent:

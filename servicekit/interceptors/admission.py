@@ -105,6 +105,8 @@ class Gate:
         """Returns the caller if the token was verified before; on a public method none is read."""
         if authorization is None or self._verifier is None:
             return None
+        if not authorization.startswith(_BEARER):
+            return None
         return self._verifier.cached(authorization[len(_BEARER) :])
 
     async def _identify(self, authorization: str | None) -> Identity:

@@ -14,8 +14,8 @@ import pytest
 from local.layout import ANY_PORTS, NAMES, PREFIX, Name
 from local.ports import split_address
 from local.processes import ROOT
-from local.readiness import grpc_is_serving, http_is_ready
 from local.supervisor import StartFailed, System
+from servicekit.probe import grpc_is_serving, http_is_ready
 
 PROGRAM = Path(__file__).with_name("local_program.py")
 PROGRAMS: Mapping[Name, list[str]] = {name: [sys.executable, str(PROGRAM), name] for name in NAMES}

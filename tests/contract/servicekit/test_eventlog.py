@@ -1,4 +1,4 @@
-"""The event log's promises, on every database: ordered, unique, gap-free, resumable, never silent."""
+"""The event log's promises on every database: ordered, unique, gap-free, resumable, not silent."""
 
 import asyncio
 from datetime import timedelta
@@ -57,6 +57,18 @@ async def test_a_replica_sees_events_of_the_other(open_service: Any) -> None:
     await one.writer.execute(Add("a", 1))
 
     assert [event.subject for event in await anext(follower)] == ["a"]
+
+
+async def test_a_token_of_a_replica_is_good_at_once(open_service: Any) -> None:
+    """A position that another replica gave out is not mistaken for one beyond the end."""
+    one, two = await open_service(), await open_service()
+    for _ in range(3):
+        await one.writer.execute(Add("a", 1))
+
+    assert [event.revision for event in await two.log.read(2)] == [3]
+    assert await two.log.read(3) == []
+    with pytest.raises(OutOfRange):
+        await two.log.read(4)
 
 
 async def test_a_token_of_another_database_is_refused(service: Service) -> None:

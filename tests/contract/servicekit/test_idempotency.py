@@ -22,14 +22,13 @@ class Request:
     counter: str = "a"
     amount: int = 1
 
-    def SerializeToString(self, *, deterministic: bool = True) -> bytes:  # noqa: N802
+    def SerializeToString(self, *, deterministic: bool = True) -> bytes:
         """The body's bytes, by protobuf."""
-        return StringValue(
-            value=f"{self.request_id} {self.counter} {self.amount}"
-        ).SerializeToString()
+        body = f"{self.request_id} {self.counter} {self.amount}"
+        return StringValue(value=body).SerializeToString()
 
     @classmethod
-    def FromString(cls, s: bytes) -> "Request":  # noqa: N802
+    def FromString(cls, s: bytes) -> "Request":
         """Not needed of a request."""
         raise AssertionError(s)
 

@@ -12,7 +12,7 @@ from tests.contract.servicekit.conftest import Add, SelectThenRefuse, Service
 
 
 async def test_commands_that_wait_together_share_one_commit(service: Service) -> None:
-    """A hundred concurrent commands see each other's writes and need far fewer commits than commands."""
+    """A hundred concurrent commands see each other's writes, and each leaves its event."""
     before = service.log.head
     answers = await asyncio.gather(*(service.writer.execute(Add("a", 1)) for _ in range(100)))
 
@@ -92,7 +92,7 @@ async def test_a_change_whose_commit_fails_is_not_made(service: Service) -> None
 
 
 async def test_readers_see_a_change_whose_answer_was_lost(service: Service) -> None:
-    """An error after the commit is told as unavailable though the change is made; its event still arrives."""
+    """A failure after the commit looks like any other; the change is made, its event arrives."""
     failpoints.configure("counter.add.after_commit=error*1")
     with pytest.raises(Unavailable):
         await service.writer.execute(Add("a", 1))

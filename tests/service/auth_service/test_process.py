@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from local.readiness import grpc_is_serving
+from servicekit.probe import grpc_is_serving
 
 
 @pytest.fixture

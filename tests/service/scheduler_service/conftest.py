@@ -16,7 +16,7 @@ from gpuaas.scheduler.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from gpuaas.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
 from scheduler_service.bootstrap import SCHEDULER_SERVICE, Service, running
 from scheduler_service.config import Settings
-from servicekit import migrations
+from servicekit import logs, migrations
 from servicekit.client import ServiceChannel, connect, read_only_methods
 from servicekit.identity import Role
 from tests.tokens import Identities
@@ -128,11 +128,24 @@ async def opened(identities: Identities, url: str, **settings: Any) -> AsyncIter
         yield House(service, channel, identities)
 
 
+@pytest.fixture(autouse=True)
+def quiet() -> None:
+    """Keeps what is expected to fail here out of the output; drawing tracebacks takes seconds."""
+    logs.configure("scheduler_service", "error")
+
+
 @pytest.fixture
 def open_house(sqlite_url: str, identities: Identities) -> Open:
     """Opens the service, again and again on the same database, with settings."""
     migrations.upgrade("scheduler_service", sqlite_url)
     return lambda **settings: opened(identities, sqlite_url, **settings)
+
+
+@pytest.fixture
+def open_on_each(database_url: str, identities: Identities) -> Open:
+    """The same, once on each make of database."""
+    migrations.upgrade("scheduler_service", database_url)
+    return lambda **settings: opened(identities, database_url, **settings)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A small service to test servicekit with: its contract is built here, so that no protos are needed."""
+"""A small service to test servicekit with; its contract is built here and needs no protos."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -70,7 +70,8 @@ def _add_service(file: descriptor_pb2.FileDescriptorProto, access: Any, access_t
 
 def _load() -> tuple[Any, Any, Any, Any]:
     pool = descriptor_pool.Default()
-    messages = pool.Add(_file()) or pool.FindFileByName("servicekit/test/v1/echo.proto")
+    pool.Add(_file())
+    messages = pool.FindFileByName("servicekit/test/v1/echo.proto")
     access = messages.extensions_by_name["access"]
     file = descriptor_pb2.FileDescriptorProto(
         name="servicekit/test/v1/echo_service.proto",
@@ -94,6 +95,11 @@ ACCESS, SERVICE, EchoRequest, EchoResponse = _load()
 def path(method: str) -> str:
     """Returns a method's full name on the wire."""
     return f"/{SERVICE.full_name}/{method}"
+
+
+def raw(channel: Any, method: str) -> Any:
+    """Returns a method that sends and receives bytes."""
+    return channel.unary_unary(path(method))
 
 
 class EchoServicer:

@@ -1,15 +1,18 @@
 """A server takes its port alone, says how it is, and goes without breaking anyone's call."""
 
 import asyncio
+import logging
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import grpc
+import prometheus_client
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
@@ -19,7 +22,15 @@ from servicekit.config import ConfigurationError
 from servicekit.errors import Failure, Unavailable
 from servicekit.interceptors import EdgeInterceptor
 from servicekit.server import Server
-from tests.service.servicekit.echo import PACKAGE, EchoRequest, EchoResponse, EchoStub, path
+from tests.service.servicekit.echo import (
+    PACKAGE,
+    EchoRequest,
+    EchoResponse,
+    EchoStub,
+    path,
+    raw,
+)
+from tests.unit.servicekit.captured_log import captured_log
 
 OpenHouse = Callable[..., Any]
 ROOT = Path(__file__).resolve().parents[3]
@@ -48,9 +59,15 @@ async def port_of(process: asyncio.subprocess.Process) -> int:
     return int(await asyncio.wait_for(process.stdout.readline(), 20))
 
 
+def health_stub(channel: Any) -> Any:
+    """Returns the health protocol's client."""
+    return health_pb2_grpc.HealthStub(channel)
+
+
 async def health(channel: Any, service: str = "") -> Any:
+    """Returns a service's health."""
     request = health_pb2.HealthCheckRequest(service=service)
-    return (await health_pb2_grpc.HealthStub(channel).Check(request)).status
+    return (await health_stub(channel).Check(request)).status
 
 
 async def test_health_is_open_to_all_for_the_whole_and_each_service(open_house: OpenHouse) -> None:
@@ -64,7 +81,7 @@ async def test_health_is_open_to_all_for_the_whole_and_each_service(open_house: 
 async def test_a_lost_database_is_seen_by_who_watches_the_health(open_house: OpenHouse) -> None:
     """NOT_SERVING while it is away, SERVING when it is back."""
     house = await open_house()
-    stub = health_pb2_grpc.HealthStub(house.channel(anonymous=True))
+    stub = health_stub(house.channel(anonymous=True))
     watch = stub.Watch(health_pb2.HealthCheckRequest(service=f"{PACKAGE}.EchoService"))
     seen = [(await anext(watch)).status]
     for serving in (False, True):
@@ -74,10 +91,12 @@ async def test_a_lost_database_is_seen_by_who_watches_the_health(open_house: Ope
 
 
 async def services(channel: Any) -> list[str]:
+    """Returns what reflection lists."""
+
     async def requests() -> AsyncIterator[Any]:
         yield reflection_pb2.ServerReflectionRequest(list_services="")
 
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     answers = [answer async for answer in stub.ServerReflectionInfo(requests())]
     return [service.name for service in answers[0].list_services_response.service]
 
@@ -173,7 +192,7 @@ async def test_a_draining_server_finishes_its_calls_and_ends_its_streams(
 async def test_a_draining_server_says_so_to_who_watches_its_health(open_house: OpenHouse) -> None:
     """NOT_SERVING comes before the end of the stream."""
     house = await open_house()
-    stub = health_pb2_grpc.HealthStub(house.channel(anonymous=True))
+    stub = health_stub(house.channel(anonymous=True))
     watch = stub.Watch(health_pb2.HealthCheckRequest())
     seen = [(await anext(watch)).status]
     draining = asyncio.create_task(house.server.drain())
@@ -200,8 +219,6 @@ async def test_sigterm_ends_the_process_with_code_0_after_its_calls() -> None:
 
 async def test_a_call_that_outlasts_the_grace_is_cut(open_house: OpenHouse) -> None:
     """The server goes in the end, whatever a handler does."""
-    from datetime import timedelta
-
     arrived = asyncio.Event()
 
     async def for_ever(request: Any, context: Any) -> Any:
@@ -216,47 +233,28 @@ async def test_a_call_that_outlasts_the_grace_is_cut(open_house: OpenHouse) -> N
         await call
 
 
-async def test_each_call_is_one_line_and_one_observation(
-    open_house: OpenHouse,
-) -> None:
+async def test_each_call_is_one_line_and_one_observation(open_house: OpenHouse) -> None:
     """With method, code, time, request id and caller; failures with their reason."""
-    import io
-    import json
-    import logging
+    labels = {"method": path("Rule"), "code": "PERMISSION_DENIED"}
 
-    import prometheus_client
-    import structlog
-
-    from servicekit import logs
-
-    root = logging.getLogger()
-    handlers, level, written = root.handlers[:], root.level, io.BytesIO()
-    logs.configure("echo", "info", written)
-    try:
-        house = await open_house()
-        labels = {"method": path("Rule"), "code": "PERMISSION_DENIED"}
+    def observed() -> float:
         name = "gpuaas_rpc_duration_seconds_count"
-        before = prometheus_client.REGISTRY.get_sample_value(name, labels) or 0
+        return prometheus_client.REGISTRY.get_sample_value(name, labels) or 0
+
+    before = observed()
+    with captured_log() as log:
+        house = await open_house()
         metadata = (*house.bearer(), ("x-request-id", "r-77"))
         with pytest.raises(Failure):
             await house.stub(anonymous=True).Rule(EchoRequest(), metadata=metadata)
         await house.close()
-        logs._lines.flush()
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
-        logging.captureWarnings(capture=False)
-        structlog.reset_defaults()
-    (line,) = [
-        line
-        for line in map(json.loads, written.getvalue().splitlines())
-        if line.get("request_id") == "r-77"
-    ]
-    assert ("r-77", path("Rule"), "PERMISSION_DENIED", "ROLE_FORBIDDEN", "user-1") == tuple(
-        line[key] for key in ("request_id", "method", "code", "reason", "subject")
+        logging.getLogger().error("lines that wait go before this one")
+    (line,) = [line for line in log.lines() if line.get("request_id") == "r-77"]
+    assert ("rpc", path("Rule"), "PERMISSION_DENIED", "ROLE_FORBIDDEN", "user-1") == tuple(
+        line[key] for key in ("event", "method", "code", "reason", "subject")
     )
     assert 0 < line["ms"] < 10_000
-    assert 1 == prometheus_client.REGISTRY.get_sample_value(name, labels) - before
+    assert 1 == observed() - before
 
 
 @pytest.mark.parametrize(
@@ -292,7 +290,7 @@ async def test_metadata_is_limited_to_8_kib(
     async with grpc.aio.insecure_channel(house.target) as channel:
         codes = set()
         for _ in range(10):
-            call = channel.unary_unary(path("Greet"))(b"", metadata=(("x-much", "x" * size),))
+            call = raw(channel, "Greet")(b"", metadata=(("x-much", "x" * size),))
             codes.add(await call.code())
         assert {grpc.StatusCode.OK if accepted else grpc.StatusCode.RESOURCE_EXHAUSTED} == codes
-        await channel.unary_unary(path("Greet"))(b"")
+        await raw(channel, "Greet")(b"")

@@ -30,17 +30,17 @@ class TestRequestHeaders:
 
 class TestResponseHeaders:
     def test_literals(self) -> None:
-        """Literals are read and static entries passed over.
+        """Literals are read; static entries and values in Huffman code are passed over.
 
-        A size update, ":status: 200", a literal with a static name, one with its own.
+        A size update, ":status: 200", a literal with a static name, one in Huffman code, one plain.
         """
-        own = b"\x00\x0bgrpc-status\x0213"
+        own = b"\x00\x0bdetails-bin\x82\xff\xff" + b"\x00\x0bgrpc-status\x0213"
         block = b"\x20" + b"\x88" + b"\x0f\x10\x10application/grpc" + own
         assert [("grpc-status", "13")] == list(hpack.read_literals(block))
 
     @pytest.mark.parametrize(
         ("block", "complaint"),
-        [(b"\xbe", "declared to be empty"), (b"\x00\x81\xff\x010", "Huffman")],
+        [(b"\xbe", "declared to be empty"), (b"\x00\x81\xff\x010", "a name in Huffman")],
     )
     def test_not_agreed_on(self, block: bytes, complaint: str) -> None:
         """What was not agreed on is refused."""

@@ -1,6 +1,7 @@
 """Time, identifiers and the call being served."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -22,11 +23,10 @@ from servicekit.ids import (
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
-@given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)))
+@given(st.datetimes(timezones=st.just(UTC)))
 def test_times_become_microseconds_and_back_exactly(moment: datetime) -> None:
     """No rounding, before 1970 and after."""
-    aware = moment.replace(tzinfo=UTC)
-    assert aware == from_micros(to_micros(aware))
+    assert moment == from_micros(to_micros(moment))
 
 
 def test_a_manual_clock_moves_only_when_told_and_only_forward() -> None:
@@ -97,7 +97,7 @@ def test_outside_of_a_call_there_is_none() -> None:
 def test_a_call_is_there_within_its_block() -> None:
     """And gone after it, also after an error."""
     call = Call("/a.B/C", request_id="r-1")
-    with pytest.raises(KeyError), serving(call):
+    with contextlib.suppress(KeyError), serving(call):
         assert call is current_call()
         raise KeyError
     assert call_or_none() is None

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from servicekit.errors import (
     FAILURES,
     HTTP_STATUS,
-    Failure,
     FailedPrecondition,
+    Failure,
     InvalidArgument,
     Kind,
     Unavailable,
@@ -35,6 +35,7 @@ class QuotaExceeded(FailedPrecondition):
 
 
 def details(status: status_pb2.Status, kind: type[Message]) -> list[Message]:
+    """Returns a status's details of one kind."""
     found = []
     for packed in status.details:
         message = kind()
@@ -44,6 +45,7 @@ def details(status: status_pb2.Status, kind: type[Message]) -> list[Message]:
 
 
 def rpc_error(failure: Failure) -> grpc.aio.AioRpcError:
+    """Returns the failure as a client's library raises it."""
     trailing = grpc.aio.Metadata((DETAILS_KEY, status_of(failure).SerializeToString()))
     return grpc.aio.AioRpcError(
         CODES[failure.kind], grpc.aio.Metadata(), trailing, details=failure.message

@@ -20,6 +20,7 @@ from servicekit.failpoints import (
 
 @pytest.fixture(autouse=True)
 def all_off() -> Iterator[None]:
+    """No test leaves a failpoint on."""
     yield
     configure("")
 
@@ -59,7 +60,7 @@ async def test_delay_on_the_loop_lets_others_run() -> None:
     """For the event loop: only the task that came by waits."""
     configure("a.b=delay(30000)")
     waiting = asyncio.create_task(afailpoint("a.b"))
-    while not hits():
+    while not hits():  # noqa: ASYNC110 - a few turns of the loop
         await asyncio.sleep(0)
     assert not waiting.done()
     waiting.cancel()

@@ -18,20 +18,24 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 @pytest.fixture
 def clock() -> ManualClock:
+    """A clock that the test moves."""
     return ManualClock(NOW)
 
 
 @pytest.fixture
 def issuer() -> Issuer:
+    """An issuer with one key."""
     return Issuer()
 
 
 @pytest.fixture
 def verifier(issuer: Issuer, clock: ManualClock) -> Verifier:
+    """A verifier of that issuer."""
     return Verifier(issuer.jwks, ISSUER, clock=clock)
 
 
 async def refusal(verifier: Verifier, token: str) -> Failure:
+    """Returns why a token was refused."""
     with pytest.raises(Failure) as refused:
         await verifier.verify(token)
     return refused.value
@@ -57,10 +61,12 @@ async def test_a_token_without_a_team_is_good(issuer: Issuer, verifier: Verifier
 
 
 def good(issuer: Issuer, **changes: Any) -> dict[str, Any]:
+    """Returns the claims of a good token with changes."""
     return issuer.claims(NOW, **changes)
 
 
 def seconds(offset: float) -> int:
+    """Returns a claim for so many seconds from now."""
     return int((NOW + timedelta(seconds=offset)).timestamp())
 
 
@@ -111,6 +117,7 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
 
 
 def tampered(issuer: Issuer, **changes: Any) -> str:
+    """Returns a token whose claims were changed after signing."""
     signature = issuer.token(good(issuer)).rpartition(".")[2]
     return f"{segments(HEADER, good(issuer, **changes))}.{signature}"
 

@@ -2,44 +2,29 @@
 
 import asyncio
 import io
-import json
 import logging
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import prometheus_client
 import pytest
-import structlog
 
 from servicekit import logs
 from servicekit.call import Call, serving
 from servicekit.config import ConfigurationError
 from servicekit.metrics import RpcDurations, serve_metrics
-
-
-class Log:
-    def __init__(self) -> None:
-        self.stream = io.BytesIO()
-        logs.configure("demo", "info", self.stream)
-
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+from tests.unit.servicekit.captured_log import CapturedLog, captured_log
 
 
 @pytest.fixture
-def log() -> Iterator[Log]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield Log()
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+def log() -> Iterator[CapturedLog]:
+    """The log of the test's process."""
+    with captured_log() as captured:
+        yield captured
 
 
-def test_a_line_says_when_who_what(log: Log) -> None:
+def test_a_line_says_when_who_what(log: CapturedLog) -> None:
     """Both ways of logging give the same form."""
     logs.logger("a.b").info("started", port=7)
     logging.getLogger("a.b").info("started %d", 7)
@@ -50,7 +35,7 @@ def test_a_line_says_when_who_what(log: Log) -> None:
     assert common | {"event": "started 7"} == theirs
 
 
-def test_lines_within_a_call_carry_its_ids(log: Log) -> None:
+def test_lines_within_a_call_carry_its_ids(log: CapturedLog) -> None:
     """So that one request can be followed through all services."""
     with serving(Call("/a.B/C", request_id="r-1", traceparent="00-t")):
         logging.getLogger("x").warning("slow")
@@ -60,20 +45,20 @@ def test_lines_within_a_call_carry_its_ids(log: Log) -> None:
 @pytest.mark.parametrize(
     "key", ["password", "Authorization", "access_token", "client_secret", "x-api-key", "cookie"]
 )
-def test_secrets_are_not_written(log: Log, key: str) -> None:
+def test_secrets_are_not_written(log: CapturedLog, key: str) -> None:
     """By the key's name, at any depth."""
     logs.logger("x").info("login", **{key: "hunter2"}, request={"headers": {key: "hunter2"}})
     assert b"hunter2" not in log.stream.getvalue()
     assert logs.REDACTED == log.lines()[0][key]
 
 
-def test_the_id_of_a_token_is_no_secret(log: Log) -> None:
+def test_the_id_of_a_token_is_no_secret(log: CapturedLog) -> None:
     """It is what an operator searches for."""
     logs.logger("x").info("refused", token_id="t-1")
     assert "t-1" == log.lines()[0]["token_id"]
 
 
-def test_levels_below_the_configured_one_are_not_written(log: Log) -> None:
+def test_levels_below_the_configured_one_are_not_written(log: CapturedLog) -> None:
     """On all three ways."""
     logs.logger("x").debug("no")
     logging.getLogger("x").debug("no")
@@ -81,7 +66,7 @@ def test_levels_below_the_configured_one_are_not_written(log: Log) -> None:
     assert [] == log.lines()
 
 
-def test_an_exception_is_written_with_its_traceback(log: Log) -> None:
+def test_an_exception_is_written_with_its_traceback(log: CapturedLog) -> None:
     """In one line like everything."""
     try:
         raise KeyError("lost")
@@ -93,13 +78,13 @@ def test_an_exception_is_written_with_its_traceback(log: Log) -> None:
         assert "error" == line["level"]
 
 
-def test_a_value_that_is_no_json_is_written_as_text(log: Log) -> None:
+def test_a_value_that_is_no_json_is_written_as_text(log: CapturedLog) -> None:
     """Logging never fails what it logs."""
     logs.logger("x").info("odd", value={1: object, "set": {1}})
     assert "odd" == log.lines()[0]["event"]
 
 
-def test_a_log_that_cannot_be_written_fails_nobody(log: Log) -> None:
+def test_a_log_that_cannot_be_written_fails_nobody(log: CapturedLog) -> None:
     """The reader of stderr may be gone."""
     logs.configure("demo", "info", io.BytesIO())
     log.stream.close()
@@ -107,7 +92,7 @@ def test_a_log_that_cannot_be_written_fails_nobody(log: Log) -> None:
     logging.getLogger("x").error("into the void")
 
 
-async def test_on_an_event_loop_lines_wait_for_company_but_errors_do_not(log: Log) -> None:
+async def test_on_an_event_loop_lines_wait_for_company_but_errors_do_not(log: CapturedLog) -> None:
     """Their order stays, and nothing is lost."""
     logs.logger("x").info("first")
     assert [] == log.lines()
@@ -115,7 +100,7 @@ async def test_on_an_event_loop_lines_wait_for_company_but_errors_do_not(log: Lo
     assert ["first", "second"] == [line["event"] for line in log.lines()]
     logs.logger("x").info("third")
     async with asyncio.timeout(5):
-        while len(log.lines()) < 3:
+        while len(log.lines()) < 3:  # noqa: ASYNC110 - the log has no event to wait for
             await asyncio.sleep(0.01)
 
 
@@ -133,6 +118,7 @@ def test_lines_that_wait_are_written_when_the_process_ends() -> None:
 
 
 def sample(name: str, **labels: str) -> float | None:
+    """Returns what the registry shows."""
     return prometheus_client.REGISTRY.get_sample_value(f"gpuaas_rpc_duration_seconds{name}", labels)
 
 

@@ -1,0 +1,42 @@
+"""Submits of one job and of many."""
+
+from gpuaas.job.v1 import job_pb2, job_service_pb2
+from job_service.domain.spec import JobSpec
+from job_service.entrypoints.decoding import fields
+from job_service.entrypoints.decoding.shorthand import merged
+from job_service.entrypoints.decoding.specs import job_spec
+from servicekit.errors import Failure, invalid
+
+MOST_IN_BATCH = 1000
+
+
+def submitted_spec(
+    request: job_service_pb2.SubmitJobRequest, known_types: frozenset[str]
+) -> JobSpec:
+    """The spec of a submit, its shorthand fields merged in."""
+    if request.quote_token:
+        raise fields.unbuilt("quote_token")
+    return job_spec(merged(request), "spec.", known_types)
+
+
+def batch_specs(
+    request: job_service_pb2.BatchSubmitJobsRequest, known_types: frozenset[str]
+) -> list[JobSpec | Failure]:
+    """The specs of a batch; for each that makes no sense, why."""
+    if request.validate_only:
+        raise fields.unbuilt("validate_only")
+    if not 0 < len(request.specs) <= MOST_IN_BATCH:
+        raise invalid("specs", f"1 to {MOST_IN_BATCH} specs")
+    return [
+        _spec_or_failure(spec, f"specs[{place}].", known_types)
+        for place, spec in enumerate(request.specs)
+    ]
+
+
+def _spec_or_failure(
+    message: job_pb2.JobSpec, path: str, known_types: frozenset[str]
+) -> JobSpec | Failure:
+    try:
+        return job_spec(message, path, known_types)
+    except Failure as refused:
+        return refused

@@ -1,0 +1,1 @@
+"""From jobs and quota to the contract's messages."""

@@ -1,0 +1,284 @@
+"""From submitted messages to specs: defaults, and a named refusal of whatever makes no sense."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.duration_pb2 import Duration
+
+from gpuaas.job.v1 import job_pb2
+from gpuaas.job.v1 import job_service_pb2 as pb
+from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
+from job_service.domain.spec import (
+    JobSpec,
+    PriorityClass,
+    ResourceSpec,
+    ResourceType,
+    Simulation,
+    Strategy,
+)
+from job_service.entrypoints.decoding.specs import job_spec
+from job_service.entrypoints.decoding.submits import batch_specs, submitted_spec
+from job_service.entrypoints.encoding.specs import spec_message
+from servicekit.errors import Failure, InvalidArgument, Unimplemented
+
+KNOWN = frozenset({"A100", "T4"})
+NOTHING_KNOWN: frozenset[str] = frozenset()
+NAN, INFINITY = float("nan"), float("inf")
+
+FULL = JobSpec(
+    command="",
+    args=("python", "train.py", ""),
+    resources=ResourceSpec(
+        resource_type=ResourceType.GPU,
+        gpu_type="A100",
+        count=8,
+        memory_gb=256,
+        vcpus=64,
+        nodes=2,
+        alternative_gpu_types=("T4",),
+        device_memory_gb=40,
+        node_labels={"zone": "b"},
+    ),
+    estimated_duration=timedelta(minutes=90),
+    max_runtime=timedelta(hours=2, microseconds=1),
+    name="bert",
+    image="pytorch:2",
+    environment={"EPOCHS": "3", "EMPTY": ""},
+    pool="training",
+    provider="runpod",
+    strategy=Strategy.COST,
+    priority_class=PriorityClass.HIGH,
+    priority=10,
+    preemptible=True,
+    labels={"team": "vision", "empty": ""},
+    simulation=Simulation(timedelta(seconds=5), exit_code=3),
+)
+
+
+def decoded(known: frozenset[str] = KNOWN, **fields: Any) -> JobSpec:
+    """A spec of these fields, with a command unless there are arguments."""
+    if "args" not in fields:
+        fields.setdefault("command", "python train.py")
+    return job_spec(job_pb2.JobSpec(**fields), "spec.", known)
+
+
+def resources(**fields: Any) -> dict[str, Any]:
+    """The fields of a spec that asks for these resources."""
+    return {"resources": resource_pb2.ResourceSpec(**fields)}
+
+
+def simulation(**fields: Any) -> dict[str, Any]:
+    """The fields of a spec that is simulated so."""
+    return {"simulation": workload_pb2.Simulation(**fields)}
+
+
+def seconds(number: int, nanos: int = 0) -> Duration:
+    """A duration."""
+    return Duration(seconds=number, nanos=nanos)
+
+
+def test_a_command_is_all_it_takes() -> None:
+    """One GPU of any model for an hour, in the middle of the queue."""
+    expected = JobSpec(
+        command="python train.py",
+        resources=ResourceSpec(),
+        estimated_duration=timedelta(hours=1),
+        max_runtime=timedelta(hours=1),
+        name="python",
+        priority_class=PriorityClass.MEDIUM,
+        priority=5,
+    )
+    assert expected == decoded()
+
+
+def test_what_is_answered_can_be_submitted_again() -> None:
+    """Every field comes back as it went in."""
+    assert FULL == job_spec(spec_message(FULL), "spec.", KNOWN)
+
+
+def test_hours_are_another_word_for_the_estimate() -> None:
+    """And the estimate is the limit where none is given."""
+    spec = decoded(estimated_hours=0.5)
+    assert timedelta(minutes=30) == spec.estimated_duration == spec.max_runtime
+
+
+def test_a_limit_of_its_own_may_be_beyond_the_estimate() -> None:
+    """The quota is reserved for the limit, since the run may take so long."""
+    spec = decoded(estimated_hours=1, max_runtime=seconds(7200))
+    assert (timedelta(hours=1), timedelta(hours=2)) == (spec.estimated_duration, spec.max_runtime)
+    assert 7_200_000 == spec.reservation
+
+
+def test_a_simulated_run_may_take_no_time() -> None:
+    """Zero is a length; no length leaves it to the backend."""
+    assert Simulation(timedelta(), 0) == decoded(**simulation(duration=seconds(0))).simulation
+    assert Simulation(None, 7) == decoded(**simulation(exit_code=7)).simulation
+
+
+def test_any_type_is_accepted_while_none_is_known() -> None:
+    """The scheduler has the last word once it can be reached."""
+    assert "H100" == decoded(NOTHING_KNOWN, **resources(gpu_type="H100")).resources.gpu_type
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"command": ""}, "command"),
+        ({"command": "x", "args": ["x"]}, "command"),
+        ({"command": "x" * 8193}, "command"),
+        ({"command": "a\0b"}, "command"),
+        ({"args": ["x" * 4097, "x" * 4097]}, "args"),
+        ({"args": [""] * 8194}, "args"),
+        ({"args": ["a\0b"]}, "args"),
+        ({"name": "x" * 129}, "name"),
+        ({"name": "a\0"}, "name"),
+        ({"image": "x" * 513}, "image"),
+        ({"pool": "x" * 129}, "pool"),
+        ({"provider": "x" * 129}, "provider"),
+        ({"environment": {"A": "x" * 16_384}}, "environment"),
+        ({"environment": {"A": "\0"}}, "environment"),
+        ({"strategy": 99}, "strategy"),
+        ({"priority_class": 99}, "priority_class"),
+        ({"priority": -1}, "priority"),
+        ({"priority": 11}, "priority"),
+        ({"labels": {str(number): "" for number in range(33)}}, "labels"),
+        ({"labels": {"": "x"}}, "labels"),
+        ({"labels": {"a=b": "x"}}, "labels"),
+        ({"labels": {"a\0": "x"}}, "labels"),
+        ({"labels": {"a": "\0"}}, "labels"),
+        ({"labels": {"k" * 64: "x"}}, "labels"),
+        ({"labels": {"k": "x" * 256}}, "labels"),
+        ({"estimated_hours": -1.0}, "estimated_hours"),
+        ({"estimated_hours": -INFINITY}, "estimated_hours"),
+        ({"estimated_hours": INFINITY}, "estimated_hours"),
+        ({"estimated_hours": NAN}, "estimated_hours"),
+        ({"estimated_hours": 8785.0}, "estimated_hours"),
+        ({"estimated_hours": 1e-9}, "estimated_hours"),
+        ({"estimated_hours": 1.0, "estimated_duration": seconds(3600)}, "estimated_hours"),
+        ({"estimated_duration": seconds(0)}, "estimated_duration"),
+        ({"estimated_duration": seconds(-60)}, "estimated_duration"),
+        ({"estimated_duration": seconds(0, 999_999_999)}, "estimated_duration"),
+        ({"estimated_duration": seconds(366 * 86_400, 1000)}, "estimated_duration"),
+        ({"estimated_duration": seconds(2**62)}, "estimated_duration"),
+        ({"estimated_duration": seconds(-(2**63))}, "estimated_duration"),
+        ({"max_runtime": seconds(0)}, "max_runtime"),
+        (simulation(duration=seconds(-1)), "simulation.duration"),
+        (simulation(exit_code=256), "simulation.exit_code"),
+        (simulation(exit_code=-1), "simulation.exit_code"),
+        (resources(resource_type=9), "resources.resource_type"),
+        (resources(count=-1), "resources.count"),
+        (resources(count=1025), "resources.count"),
+        (resources(milli_gpu_per_device=1001), "resources.milli_gpu_per_device"),
+        (resources(milli_gpu_per_device=-1), "resources.milli_gpu_per_device"),
+        (resources(milli_gpu_per_device=500, count=2), "resources.milli_gpu_per_device"),
+        (resources(memory_gb=-1), "resources.memory_gb"),
+        (resources(memory_gb=65_537), "resources.memory_gb"),
+        (resources(vcpus=-1), "resources.vcpus"),
+        (resources(vcpus=4097), "resources.vcpus"),
+        (resources(nodes=-1), "resources.nodes"),
+        (resources(nodes=1025), "resources.nodes"),
+        (resources(device_memory_gb=-1), "resources.device_memory_gb"),
+        (resources(node_labels={"a=b": ""}), "resources.node_labels"),
+        (resources(alternative_gpu_types=["A100"] * 17), "resources.alternative_gpu_types"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_by_its_path(fields: dict[str, Any], field: str) -> None:
+    """The refusal names the field and says what was expected."""
+    with pytest.raises(InvalidArgument) as refused:
+        decoded(**fields)
+    assert "FIELD_INVALID" == refused.value.reason
+    assert [f"spec.{field}"] == [violation.field for violation in refused.value.violations]
+    assert refused.value.message.startswith(f"spec.{field}: expected ")
+
+
+@pytest.mark.parametrize("gpu_type", ["x" * 65, "a\0b"])
+def test_a_type_that_no_database_holds_is_refused(gpu_type: str) -> None:
+    """Also while no type is known."""
+    with pytest.raises(InvalidArgument) as refused:
+        decoded(NOTHING_KNOWN, **resources(gpu_type=gpu_type))
+    assert {"field": "spec.resources.gpu_type"} == refused.value.metadata
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        (resources(gpu_type="H100"), "gpu_type"),
+        (resources(gpu_type="a100"), "gpu_type"),
+        (
+            resources(gpu_type="A100", alternative_gpu_types=["T4", "H100"]),
+            "alternative_gpu_types[1]",
+        ),
+    ],
+)
+def test_an_unknown_type_is_refused_with_those_that_are_known(
+    fields: dict[str, Any], field: str
+) -> None:
+    """So that the next attempt needs no guess."""
+    with pytest.raises(InvalidArgument) as refused:
+        decoded(**fields)
+    assert "GPU_TYPE_UNKNOWN" == refused.value.reason
+    expected = {"field": f"spec.resources.{field}", "known": "A100,T4"}
+    assert expected == refused.value.metadata
+    assert [f"spec.resources.{field}"] == [it.field for it in refused.value.violations]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"dependencies": [job_pb2.Dependency(job_id="j1")]}, "dependencies"),
+        ({"array_size": 2}, "array_size"),
+        ({"array_size": -1}, "array_size"),
+        ({"retry": job_pb2.RetryRule()}, "retry"),
+        ({"not_before": {"seconds": 1}}, "not_before"),
+    ],
+)
+def test_what_is_not_built_yet_says_so(fields: dict[str, Any], field: str) -> None:
+    """Rather than be passed over; the field is named."""
+    with pytest.raises(Unimplemented) as refused:
+        decoded(**fields)
+    assert {"field": f"spec.{field}"} == refused.value.metadata
+    assert f"spec.{field}: not available yet" == refused.value.message
+
+
+def test_an_array_of_one_is_a_job() -> None:
+    """The contract says so."""
+    assert decoded() == decoded(array_size=1)
+
+
+def test_a_quote_cannot_be_redeemed_yet() -> None:
+    """Its price would be promised and not kept."""
+    with pytest.raises(Unimplemented) as refused:
+        submitted_spec(pb.SubmitJobRequest(command="x", quote_token="q"), KNOWN)
+    assert {"field": "quote_token"} == refused.value.metadata
+
+
+def test_a_batch_tells_sense_from_nonsense_by_item() -> None:
+    """Each spec stands at its place, each refusal names the place."""
+    specs = [
+        job_pb2.JobSpec(command="x"),
+        job_pb2.JobSpec(command="x", estimated_hours=-1),
+        job_pb2.JobSpec(command="x", array_size=5),
+    ]
+    good, negative, array = batch_specs(pb.BatchSubmitJobsRequest(specs=specs), KNOWN)
+    assert decoded(command="x") == good
+    assert isinstance(negative, Failure)
+    assert {"field": "specs[1].estimated_hours"} == negative.metadata
+    assert isinstance(array, Unimplemented)
+    assert {"field": "specs[2].array_size"} == array.metadata
+
+
+@pytest.mark.parametrize("count", [0, 1001])
+def test_a_batch_has_up_to_a_thousand_items(count: int) -> None:
+    """And at least one."""
+    request = pb.BatchSubmitJobsRequest(specs=[job_pb2.JobSpec(command="x")] * count)
+    with pytest.raises(InvalidArgument) as refused:
+        batch_specs(request, KNOWN)
+    assert {"field": "specs"} == refused.value.metadata
+
+
+def test_a_batch_cannot_be_checked_only_yet() -> None:
+    """It must not be stored instead."""
+    with pytest.raises(Unimplemented) as refused:
+        batch_specs(pb.BatchSubmitJobsRequest(validate_only=True), KNOWN)
+    assert {"field": "validate_only"} == refused.value.metadata
