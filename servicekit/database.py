@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
+CACHED_STATEMENTS = 4_000  # a text for each number of rows that a group may send to a table
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
 
@@ -100,7 +101,7 @@ def _sqlite(url: sa.URL, size: int, begin: str, query_only: bool) -> Engine:
         poolclass=sa.QueuePool,
         pool_size=size,
         max_overflow=0,
-        connect_args={"check_same_thread": False},
+        connect_args={"check_same_thread": False, "cached_statements": CACHED_STATEMENTS},
     )
 
     @sa.event.listens_for(engine, "connect")

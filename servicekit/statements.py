@@ -1,12 +1,13 @@
-"""The SQL that moves many rows of one table in few statements, written once per table.
+"""The SQL that moves many rows of one table in one statement, written once per table.
 
 A driver takes a thousand rows one step at a time, and gives up the interpreter's lock at each:
-beside a busy event loop that costs more than the rows. Here up to ``MOST_ROWS`` rows go in one
-step. Columns are plain (integers, text, bytes, booleans): values need no conversion on the way.
-Names come from the tables' declarations, never from data.
+beside a busy event loop that costs more than the rows. Here the rows of a group go in one step, as
+a list of VALUES on SQLite and as one array per column on PostgreSQL. Columns are plain (integers,
+text, bytes, booleans), so values need no conversion. Names come from the tables' declarations,
+never from data.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
@@ -18,7 +19,7 @@ from sqlalchemy.engine import Connection
 Key = Any  # a primary key's value, or the tuple of values of a composite one
 Row = dict[str, Any]
 
-MOST_ROWS = 128
+MOST_ROWS = 256
 VERSION = "version"
 
 
@@ -27,13 +28,12 @@ class Statements:
 
     def __init__(self, table: sa.Table, dialect: sa.Dialect) -> None:
         quote = dialect.identifier_preparer.quote
-        self._dialect = dialect
+        self._by_rows = dialect.name == "sqlite"
         self._table = quote(table.name)
         self._types = {column.name: column.type.compile(dialect) for column in table.columns}
-        self._columns = list(self._types)
-        self._quoted = [quote(name) for name in self._columns]
-        self._key = [column.name for column in table.primary_key]
-        self._key_quoted = [quote(name) for name in self._key]
+        self._columns = tuple(self._types)
+        self._key = tuple(column.name for column in table.primary_key)
+        self._quoted = {name: quote(name) for name in self._columns}
         self._values = _getter(self._columns)
         self.key = itemgetter(*self._key)
         self.guarded = VERSION in self._columns
@@ -41,66 +41,73 @@ class Statements:
     def select(self, connection: Connection, keys: Sequence[Key]) -> Iterator[Row]:
         """The rows that have these keys."""
         for part in _parts(keys):
-            values = part if len(self._key) == 1 else chain.from_iterable(part)
-            found = connection.exec_driver_sql(self._select_text(len(part)), tuple(values))
+            values = part if len(self._key) > 1 else [(key,) for key in part]
+            found = self._send(connection, self._select_text, values)
             for row in found.all():
                 yield dict(zip(self._columns, row, strict=True))
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Inserts rows, each with a value for every column."""
         for part in _parts(rows):
-            values = chain.from_iterable(map(self._values, part))
-            connection.exec_driver_sql(self._insert_text(len(part)), tuple(values))
+            self._send(connection, self._insert_text, [self._values(row) for row in part])
 
     def update(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Replaces rows that still have the version that they carry, and counts how many had."""
-        changed = 0
-        for part in _parts(rows):
-            values = chain.from_iterable(map(self._values, part))
-            sent = connection.exec_driver_sql(self._update_text(len(part)), tuple(values))
-            changed += sent.rowcount
-        return changed
+        return sum(
+            self._send(connection, self._update_text, [self._values(row) for row in part]).rowcount
+            for part in _parts(rows)
+        )
+
+    def _send(
+        self,
+        connection: Connection,
+        text: Callable[[int], str],
+        rows: Sequence[tuple[Any, ...]],
+    ) -> sa.CursorResult[Any]:
+        if self._by_rows:
+            return connection.exec_driver_sql(text(len(rows)), tuple(chain.from_iterable(rows)))
+        columns = tuple(map(list, zip(*rows, strict=True)))
+        return connection.exec_driver_sql(text(0), columns)
 
     @cache  # noqa: B019 - as many as there are tables, for as long as the process lives
     def _select_text(self, count: int) -> str:
-        key = ", ".join(self._key_quoted)
-        return (
-            f"SELECT {', '.join(self._quoted)} FROM {self._table} "
-            f"WHERE ({key}) IN (VALUES {self._marks(self._key, count)})"
-        )
+        columns = ", ".join(self._quoted.values())
+        key = ", ".join(self._quoted[name] for name in self._key)
+        given = self._given(self._key, count)
+        return f"SELECT {columns} FROM {self._table} WHERE ({key}) IN (SELECT * FROM {given})"
 
     @cache  # noqa: B019
     def _insert_text(self, count: int) -> str:
-        columns = ", ".join(self._quoted)
-        return f"INSERT INTO {self._table} ({columns}) VALUES {self._marks(self._columns, count)}"
+        columns = ", ".join(self._quoted.values())
+        given = self._given(self._columns, count)
+        return f"INSERT INTO {self._table} ({columns}) SELECT * FROM {given}"
 
     @cache  # noqa: B019
     def _update_text(self, count: int) -> str:
-        # Both databases call the columns of VALUES column1, column2 and so on.
-        given = {name: f"given.column{place}" for place, name in enumerate(self._columns, 1)}
+        new = {name: f"given.column{place}" for place, name in enumerate(self._columns, 1)}
         changes = [
-            f"{quoted} = {given[name]}{' + 1' if name == VERSION else ''}"
-            for name, quoted in zip(self._columns, self._quoted, strict=True)
+            f"{quoted} = {new[name]}{' + 1' if name == VERSION else ''}"
+            for name, quoted in self._quoted.items()
             if name not in self._key
         ]
         matches = [
-            f"{self._table}.{quoted} = {given[name]}"
-            for name, quoted in zip(self._columns, self._quoted, strict=True)
+            f"{self._table}.{quoted} = {new[name]}"
+            for name, quoted in self._quoted.items()
             if name in self._key or name == VERSION
         ]
         return (
             f"UPDATE {self._table} SET {', '.join(changes)} "
-            f"FROM (VALUES {self._marks(self._columns, count)}) AS given "
-            f"WHERE {' AND '.join(matches)}"
+            f"FROM {self._given(self._columns, count)} WHERE {' AND '.join(matches)}"
         )
 
-    def _marks(self, names: Sequence[str], count: int) -> str:
-        """Placeholders of rows; PostgreSQL does not guess the types of VALUES, and is told."""
-        if self._dialect.name == "sqlite":
-            marks = ["?"] * len(names)
-        else:
-            marks = [f"%s::{self._types[name]}" for name in names]
-        return ", ".join([f"({', '.join(marks)})"] * count)
+    def _given(self, names: Sequence[str], count: int) -> str:
+        """The rows that are sent along, as a table called given with columns column1 and so on."""
+        if self._by_rows:
+            row = f"({', '.join('?' * len(names))})"
+            return f"(VALUES {', '.join([row] * count)}) AS given"
+        arrays = ", ".join(f"%s::{self._types[name]}[]" for name in names)
+        columns = ", ".join(f"column{place}" for place in range(1, len(names) + 1))
+        return f"unnest({arrays}) AS given({columns})"
 
 
 @cache
@@ -110,12 +117,8 @@ def statements(table: sa.Table, dialect: sa.Dialect) -> Statements:
 
 
 def _parts(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Parts whose lengths are powers of two: so few lengths that drivers keep them all prepared."""
-    start = 0
-    while left := len(items) - start:
-        size = min(MOST_ROWS, 1 << (left.bit_length() - 1))
-        yield items[start : start + size]
-        start += size
+    for start in range(0, len(items), MOST_ROWS):
+        yield items[start : start + MOST_ROWS]
 
 
 def _getter(names: Sequence[str]) -> Any:
