@@ -42,16 +42,19 @@ class ProcessSettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, validate_default=True)
 
     environment: Environment = Field(
-        Environment.DEVELOPMENT, description="development, or production with its strict rules"
+        default=Environment.DEVELOPMENT,
+        description="development, or production with its strict rules",
     )
     listen: str = Field(description="host:port to serve on; port 0: any free one")
     metrics_listen: str = Field(
-        "", description="host:port to show Prometheus metrics on; empty: not at all"
+        default="", description="host:port to show Prometheus metrics on; empty: not at all"
     )
-    log_level: str = Field("info", description="debug, info, warning or error")
-    failpoints: str = Field("", description="faults to inject, name=crash|error|delay(ms)[*count]")
+    log_level: str = Field(default="info", description="debug, info, warning or error")
+    failpoints: str = Field(
+        default="", description="faults to inject, name=crash|error|delay(ms)[*count]"
+    )
     auth_target: str = Field(
-        "127.0.0.1:50051", description="host:port where auth_service is called"
+        default="127.0.0.1:50051", description="host:port where auth_service is called"
     )
 
     @field_validator("listen", "metrics_listen")

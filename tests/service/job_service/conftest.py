@@ -16,7 +16,7 @@ from gpuaas.job.v1.quota_service_pb2_grpc import QuotaServiceStub
 from job_service.adapters.tables import ACCOUNTS, JOBS, LEDGER, PLUMBING
 from job_service.bootstrap import Service, running
 from job_service.config import Settings
-from servicekit import failpoints, migrations
+from servicekit import failpoints, logs, migrations
 from servicekit.client import ServiceChannel, connect
 from servicekit.clock import Clock
 from servicekit.errors import Failure
@@ -144,8 +144,10 @@ NOTHING = {"jobs": 0, "accounts": 0, "ledger": 0, "events": 0, "requests": 0}
 
 
 @pytest.fixture(autouse=True)
-def failpoints_off() -> Iterator[None]:
-    """Whatever a test switched on is off for the next one."""
+def quiet() -> Iterator[None]:
+    """Logs errors only; whatever failpoint a test switched on is off for the next one."""
+    # Loops log every failure that a test arranges; rendered for a terminal, each takes a second.
+    logs.configure("job_service", "error")
     yield
     failpoints.configure("")
 

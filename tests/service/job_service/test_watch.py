@@ -114,14 +114,13 @@ async def test_reliable(auto_house: House) -> None:
         assert states[:-1] == [event.previous_state for event in story]
 
 
-async def test_resumable(auto_house: House, request: pytest.FixtureRequest) -> None:
+async def test_resumable(auto_house: House) -> None:
     """A watch cut fifty times at random sees every revision once, in order.
 
     It resumes by the token of a message or of an event in the middle of one.
     """
     seed = random.randrange(2**32)
     print(f"seed {seed}")  # shown when the test fails
-    request.node.add_report_section("call", "seed", str(seed))
     chance = random.Random(seed)
     acting = asyncio.ensure_future(act(auto_house, 120))
     seen: list[int] = []
@@ -292,7 +291,7 @@ async def test_a_user_sees_own_jobs_only(house: House) -> None:
         ("root", {"team": "default"}, [mine.id, theirs.id]),
         ("root", {"team": "other"}, []),
     ):
-        stream = house.watch(by, **fields)  # type: ignore[arg-type]
+        stream = house.watch(by, **fields)
         assert expected == [event.job.id for event in (await anext(stream)).events]
         stream.cancel()
 
