@@ -14,7 +14,12 @@ from auth_service.domain.passwords import PasswordRules
 from auth_service.entrypoints.first_start import FirstStart
 from auth_service.entrypoints.grpc_api import AuthApi
 from gpuaas.api.v1 import access_pb2
-from gpuaas.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from gpuaas.auth.v1 import (
+    auth_service_pb2,
+    auth_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+)
 from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
 from servicekit.idempotency import Idempotent
@@ -25,6 +30,7 @@ from servicekit.server import Server
 from servicekit.storage import opened
 
 AUTH_SERVICE = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
+TOKEN_SERVICE = token_service_pb2.DESCRIPTOR.services_by_name["TokenService"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         )
         server = _server(settings, api, signer, clock)
         port = server.listen(settings.listen)
-        await server.start()
+        await server.start(storage.database.answers)
         try:
             yield Service(port, server, storage.database)
         finally:
@@ -99,8 +105,14 @@ async def _prepared(start: FirstStart, settings: Settings, clock: Clock) -> Ed25
 def _server(settings: Settings, api: AuthApi, signer: Ed25519Signer, clock: Clock) -> Server:
     """Builds the server; it verifies its own tokens with its own keys, without a network."""
     verifier = Verifier(signer.fetch_jwks, settings.issuer, settings.audience, clock)
-    access = access_table([AUTH_SERVICE], access_pb2.access)
+    access = access_table([AUTH_SERVICE, TOKEN_SERVICE], access_pb2.access)
     edge = EdgeInterceptor(access, verifier, production=settings.production, clock=clock)
     server = Server(edge)
     server.add(AUTH_SERVICE, auth_service_pb2_grpc.add_AuthServiceServicer_to_server, api)
+    # The contract of this one is there and nothing behind it: it answers UNIMPLEMENTED.
+    server.add(
+        TOKEN_SERVICE,
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server,
+        token_service_pb2_grpc.TokenServiceServicer(),
+    )
     return server

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import sqlalchemy as sa
+
 from bench.cluster import Cluster
 from local.layout import ANY_PORTS, WITH_DATABASE, Name
 from local.postgres import Postgres
@@ -56,6 +58,18 @@ def running(
                 programs=programs,
             )
         )
+
+
+def analyze(system: System) -> None:
+    """Does at once what PostgreSQL's autovacuum does a minute after tables have filled.
+
+    A measurement ends before that; without statistics its plans would be those of empty tables.
+    """
+    for url in system.layout.databases.values():
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql("ANALYZE")
+        engine.dispose()
 
 
 @contextlib.contextmanager

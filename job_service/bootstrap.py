@@ -88,7 +88,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         quotas = QuotaApi(once, reader, policy, clock, new_id)
         server = _server(settings, identity, clock, jobs, quotas)
         port = server.listen(settings.listen)
-        await server.start()
+        await server.start(storage.database.answers)
         closing.push_async_callback(server.drain)
         await closing.enter_async_context(_loops(storage, reader, scheduler, catalogue))
         yield Service(port, server, storage.database, storage.log)

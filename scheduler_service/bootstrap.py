@@ -103,7 +103,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         verifier = _verifier(settings, clock, closing)
         server = _server(settings, verifier, clock, api, InventoryApi(reader, scheduling.pools))
         port = server.listen(settings.listen)
-        await server.start()
+        await server.start(database.answers)
         closing.push_async_callback(server.drain)
         yield Service(port, server, database)
 

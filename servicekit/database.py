@@ -49,6 +49,14 @@ class Database:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self.read_now, query)
 
+    async def answers(self) -> bool:
+        """Whether the database can be read now."""
+        try:
+            await self.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar())
+        except Unavailable:
+            return False
+        return True
+
     def read_now(self, query: Callable[[Connection], T]) -> T:
         """Runs ``query`` in the calling thread; see ``read``."""
         try:

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
@@ -35,7 +35,10 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),
 )
 
-T = TypeVar("T")
+HEALTH_INTERVAL_SECONDS = 1.0
+
+Healthy: TypeAlias = Callable[[], Awaitable[bool]]
+"""Tells whether what a service depends on is there."""
 
 _log = logging.getLogger(__name__)
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -65,6 +68,7 @@ class Server:
         )
         self._health = health.aio.HealthServicer()
         self._services: list[str] = [""]
+        self._health_check: asyncio.Task[None] | None = None
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     def add(
@@ -90,18 +94,30 @@ class Server:
             reason = str(error) if isinstance(error, ValueError) else "is the port taken?"
             raise ConfigurationError(f"cannot listen on {address}: {reason}") from None
 
-    async def start(self) -> None:
-        """Starts serving, and says so."""
+    async def start(self, healthy: Healthy | None = None) -> None:
+        """Starts serving, and says so; from then on health follows what ``healthy`` answers."""
         names = (*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         await self.set_serving(serving=True)
         await self._server.start()
+        if healthy is not None:
+            self._health_check = asyncio.create_task(self._follow(healthy))
 
     async def set_serving(self, *, serving: bool) -> None:
         """Tells the health protocol whether calls make sense now; a drain cannot be taken back."""
         status = _SERVING if serving else _NOT_SERVING
         for service in self._services:
             await self._health.set(service, status)
+
+    async def _follow(self, healthy: Healthy) -> None:
+        """Says NOT_SERVING while what the service depends on is away."""
+        serving = True
+        while True:
+            await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
+            if serving != await healthy():
+                serving = not serving
+                _log.warning("health changed: %s", "SERVING" if serving else "NOT_SERVING")
+                await self.set_serving(serving=serving)
 
     async def serve_until_signalled(self) -> None:
         """Serves until SIGTERM or SIGINT, then drains."""
@@ -119,6 +135,8 @@ class Server:
 
     async def drain(self) -> None:
         """Says NOT_SERVING, ends streams, refuses new calls, lets running ones finish in grace."""
+        if self._health_check is not None:
+            self._health_check.cancel()
         await self._health.enter_graceful_shutdown()
         self._interceptor.end_streams()
         await self._server.stop(self._grace)

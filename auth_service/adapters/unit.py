@@ -12,7 +12,8 @@ from auth_service.domain.signing_keys import SigningKey
 from auth_service.domain.users import User
 from servicekit.clock import from_micros, to_micros
 from servicekit.idempotency import Requests
-from servicekit.transaction import Event, Row, Transaction
+from servicekit.statements import Row
+from servicekit.transaction import Event, Transaction
 
 
 class SqlUnitOfWork:

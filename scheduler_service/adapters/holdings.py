@@ -10,7 +10,8 @@ from scheduler_service.adapters.tables import ALLOCATIONS, DEVICES, LIVE, NODES,
 from scheduler_service.domain.errors import DeviceTaken
 from scheduler_service.domain.resources import WHOLE, Node, NodeSlice, Placement, Pool, device_id
 from servicekit.clock import to_micros
-from servicekit.transaction import Row, Transaction
+from servicekit.statements import Row
+from servicekit.transaction import Transaction
 
 
 class SqlAllocations:

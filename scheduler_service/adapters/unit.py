@@ -10,7 +10,8 @@ from scheduler_service.domain.events import WorkloadEvent
 from scheduler_service.domain.workload import Workload
 from servicekit.clock import to_micros
 from servicekit.idempotency import Requests
-from servicekit.transaction import Event, Row, Transaction
+from servicekit.statements import Row
+from servicekit.transaction import Event, Transaction
 
 
 class SqlUnitOfWork:

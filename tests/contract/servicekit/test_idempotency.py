@@ -46,7 +46,7 @@ async def _send(service: Service, request: Request, method: str = "Add") -> int:
 
 
 async def test_a_repeat_gets_the_first_answer(service: Service) -> None:
-    """Fifty at once with one id make one change and get one answer, also after the counter moved on."""
+    """Fifty at once with one id make one change and get one answer, later repeats as well."""
     request = Request(str(uuid4()))
     answers = await asyncio.gather(*(_send(service, request) for _ in range(50)))
     await _send(service, Request(str(uuid4())))
