@@ -58,7 +58,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     """
     clock = clock or SystemClock()
     async with (
-        opened("auth_service", settings.database_url, PLUMBING, SqlUnitOfWork, clock) as storage,
+        opened("auth_service", settings, PLUMBING, SqlUnitOfWork, clock) as storage,
         _hashing(settings) as hasher,
     ):
         writer = storage.writer

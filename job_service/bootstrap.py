@@ -76,7 +76,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         ConfigurationError: the database is not migrated, or the address cannot be listened on.
     """
     clock = clock or SystemClock()
-    storing = opened("job_service", settings.database_url, PLUMBING, SqlUnitOfWork, clock)
+    storing = opened("job_service", settings, PLUMBING, SqlUnitOfWork, clock)
     async with AsyncExitStack() as closing:
         storage = await closing.enter_async_context(storing)
         identity = _identity(settings, clock, closing)

@@ -11,17 +11,26 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="GPUAAS_JOB_")
 
-    listen: str = Field("127.0.0.1:50052", description="host:port to serve gRPC on")
-    database_url: str = Field("sqlite:///var/job.db", description="SQLAlchemy URL")
-    scheduler_target: str = Field("127.0.0.1:50053", description="host:port of scheduler_service")
-    issuer: str = Field("gpuaas-auth", min_length=1, description="`iss` of access tokens")
-    audience: str = Field(AUDIENCE, min_length=1, description="`aud` of access tokens")
-    service_account: str = Field("job-service", description="name to sign in with at auth_service")
-    service_password: SecretStr = Field(SecretStr(""), description="password of that account")
+    listen: str = Field(default="127.0.0.1:50052", description="host:port to serve gRPC on")
+    database_url: str = Field(default="sqlite:///var/job.db", description="SQLAlchemy URL")
+    scheduler_target: str = Field(
+        default="127.0.0.1:50053", description="host:port of scheduler_service"
+    )
+    issuer: str = Field(default="gpuaas-auth", min_length=1, description="`iss` of access tokens")
+    audience: str = Field(default=AUDIENCE, min_length=1, description="`aud` of access tokens")
+    service_account: str = Field(
+        default="job-service", description="name to sign in with at auth_service"
+    )
+    service_password: SecretStr = Field(
+        default=SecretStr(""), description="password of that account"
+    )
     default_quota_gpu_hours: float = Field(
-        10.0, ge=0, le=1e9, description="GPU-hours that every user has each month"
+        default=10.0, ge=0, le=1e9, description="GPU-hours that every user has each month"
     )
     auto_approve_gpu_hours: float = Field(
-        0.0, ge=0, le=1e9, description="jobs of up to so many GPU-hours need no admin; 0: all do"
+        default=0.0,
+        ge=0,
+        le=1e9,
+        description="jobs of up to so many GPU-hours need no admin; 0: all do",
     )
-    auto_start: bool = Field(True, description="whether an approved job is queued at once")
+    auto_start: bool = Field(default=True, description="whether an approved job is queued at once")

@@ -77,7 +77,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as closing:
-        storing = opened(PACKAGE, settings.database_url, PLUMBING, SqlUnitOfWork, clock)
+        storing = opened(PACKAGE, settings, PLUMBING, SqlUnitOfWork, clock)
         storage = await closing.enter_async_context(storing)
         database, log, writer = storage.database, storage.log, storage.writer
         await _sync_inventory(settings, writer)

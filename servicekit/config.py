@@ -95,10 +95,21 @@ class ProcessSettings(BaseSettings):
         return init_settings, env_settings, _NamedFiles(settings_cls)
 
 
+class WriterHost(enum.StrEnum):
+    """Where a service's changes are committed."""
+
+    PROCESS = "process"
+    THREAD = "thread"
+
+
 class ServiceSettings(ProcessSettings):
     """What every service with a database has; a subclass gives a default for `database_url`."""
 
     database_url: str = Field(description="SQLAlchemy URL")
+    writer: WriterHost = Field(
+        default=WriterHost.PROCESS,
+        description="where changes are committed: in a process of their own, or in a thread",
+    )
 
 
 class _NamedFiles(EnvSettingsSource):

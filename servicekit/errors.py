@@ -8,7 +8,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 DOMAIN = "gpuaas"
 
@@ -87,6 +87,17 @@ class Failure(Exception):
         self.metadata: dict[str, str] = dict(metadata) if metadata else {}
         self.violations = tuple(violations)
         self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels between processes as what it is, whatever its class asks for when it is made."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(failure: type[Failure], arguments: tuple[Any, ...], state: dict[str, Any]) -> Failure:
+    restored = failure.__new__(failure)
+    restored.args = arguments
+    restored.__dict__.update(state)
+    return restored
 
 
 class Cancelled(Failure):

@@ -8,17 +8,18 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import sqlalchemy as sa
 
 from servicekit.call import current_call
 from servicekit.clock import Clock, to_micros
+from servicekit.commits import Command, prefetch
 from servicekit.errors import InvalidArgument, Violation
 from servicekit.ids import checked_uuid
 from servicekit.tables import Plumbing
 from servicekit.transaction import Transaction
-from servicekit.writer import Command, Writer, prefetch
+from servicekit.writer import Writer
 
 T = TypeVar("T")
 U = TypeVar("U", bound="RemembersRequests")
@@ -96,12 +97,11 @@ class RemembersRequests(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Once(Generic[U, T, M]):
-    """A command that runs at most once per key, and answers with a message."""
+class Once(Generic[U, T]):
+    """A command that answers with a message's bytes, and runs at most once per key, if any."""
 
     command: Command[U, T]
-    encode: Callable[[T], M]
-    answer_type: type[M]
+    encode: Callable[[T], Message]
     key: str
     fingerprint: bytes
     expires_at: int
@@ -112,20 +112,19 @@ class Once(Generic[U, T, M]):
         return self.command.name
 
     @staticmethod
-    def prefetch(unit: U, commands: "Sequence[Once[U, T, M]]") -> None:
+    def prefetch(unit: U, commands: "Sequence[Once[U, T]]") -> None:
         """Reads all keys of the group in one statement, then what the inner commands need."""
-        unit.requests.load([once.key for once in commands])
+        unit.requests.load([once.key for once in commands if once.key])
         prefetch(unit, [once.command for once in commands])
 
-    def run(self, unit: U) -> M:
+    def run(self, unit: U) -> bytes:
         """The first answer if there is one; else runs the command and keeps its answer."""
-        first = unit.requests.answer(self.key, self.fingerprint)
-        if first is not None:
-            return self.answer_type.FromString(first)  # type: ignore[no-any-return]
-        answer = self.encode(self.command.run(unit))
-        unit.requests.remember(
-            self.key, self.fingerprint, answer.SerializeToString(), self.expires_at
-        )
+        if not self.key:
+            return self.encode(self.command.run(unit)).SerializeToString()
+        answer = unit.requests.answer(self.key, self.fingerprint)
+        if answer is None:
+            answer = self.encode(self.command.run(unit)).SerializeToString()
+            unit.requests.remember(self.key, self.fingerprint, answer, self.expires_at)
         return answer
 
 
@@ -151,16 +150,19 @@ class Idempotent(Generic[U]):
         Raises:
             InvalidArgument: ``request_id`` is not a UUID, or was used with another body.
         """
+        once = self._once(request, command, encode)
+        answer = answer_type.FromString(await self._writer.execute(once))
+        return cast("M", answer)
+
+    def _once(
+        self, request: MutatingRequest, command: Command[U, T], encode: Callable[[T], Message]
+    ) -> Once[U, T]:
         if not request.request_id:
-            return encode(await self._writer.execute(command))
-        key = _key(request.request_id)
-        fingerprint = hashlib.blake2b(
-            request.SerializeToString(deterministic=True), digest_size=16
-        ).digest()
+            return Once(command, encode, "", b"", 0)
+        body = request.SerializeToString(deterministic=True)
+        fingerprint = hashlib.blake2b(body, digest_size=16).digest()
         expires_at = to_micros(self._clock.now() + KEEP)
-        return await self._writer.execute(
-            Once(command, encode, answer_type, key, fingerprint, expires_at)
-        )
+        return Once(command, encode, _key(request.request_id), fingerprint, expires_at)
 
 
 def _key(request_id: str) -> str:

@@ -9,6 +9,8 @@ from typing import ClassVar, Generic, TypeVar
 
 from servicekit import migrations
 from servicekit.clock import Clock, to_micros
+from servicekit.commits import Commits
+from servicekit.config import ServiceSettings, WriterHost
 from servicekit.database import Database
 from servicekit.eventlog import EventLog
 from servicekit.idempotency import RemembersRequests
@@ -16,6 +18,7 @@ from servicekit.loops import looping
 from servicekit.tables import Plumbing
 from servicekit.transaction import Transaction
 from servicekit.writer import Writer
+from servicekit.writer_hosts import Assignment, Host, InProcess, InThread
 
 U = TypeVar("U", bound=RemembersRequests)
 
@@ -33,7 +36,11 @@ class Storage(Generic[U]):
 
 @asynccontextmanager
 async def opened(
-    package: str, url: str, tables: Plumbing, unit: Callable[[Transaction], U], clock: Clock
+    package: str,
+    settings: ServiceSettings,
+    tables: Plumbing,
+    unit: Callable[[Transaction], U],
+    clock: Clock,
 ) -> AsyncIterator[Storage[U]]:
     """Opens the storage of a service; answers to requests are forgotten when their time is over.
 
@@ -41,18 +48,32 @@ async def opened(
         ConfigurationError: the database has not been migrated.
     """
     async with AsyncExitStack() as closing:
-        database = Database(url)
+        database = Database(settings.database_url)
         closing.callback(database.close)
         migrations.require_newest(package, database)
         log = EventLog(database, tables)
         await log.open()
         closing.push_async_callback(log.close)
-        writer = Writer(database, log, unit)
-        writer.start()
+        writer: Writer[U] = Writer(log, _host(package, settings, database, tables, unit))
+        await writer.start()
         closing.push_async_callback(writer.stop)
         forgetting = looping({"forget": lambda: _forget(writer, clock)})
         await closing.enter_async_context(forgetting)
         yield Storage(database, log, writer)
+
+
+def _host(
+    package: str,
+    settings: ServiceSettings,
+    database: Database,
+    tables: Plumbing,
+    unit: Callable[[Transaction], U],
+) -> Host:
+    if settings.writer is WriterHost.THREAD:
+        return InThread(Commits(database, tables, unit))
+    return InProcess(
+        Assignment(package, settings.database_url, settings.failpoints, settings.log_level)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,23 @@
-"""Lends empty PostgreSQL databases to tests."""
+"""Lends empty PostgreSQL databases to tests, and writers that work in a thread of the test."""
+
+from collections.abc import Callable
+from typing import Any
 
 from local.postgres import Postgres
+from servicekit.commits import Commits
+from servicekit.database import Database
+from servicekit.eventlog import EventLog
+from servicekit.tables import Plumbing
+from servicekit.transaction import Transaction
+from servicekit.writer import Writer
+from servicekit.writer_hosts import InThread
+
+
+def threaded(
+    database: Database, log: EventLog, tables: Plumbing, unit: Callable[[Transaction], Any]
+) -> Writer[Any]:
+    """Returns a writer, not yet started, that commits in a thread of this process."""
+    return Writer(log, InThread(Commits(database, tables, unit)))
 
 
 class EmptyDatabases:

@@ -45,6 +45,12 @@ MOVES = {
     EntryKind.REFUND: (Book.RESERVED, Book.AVAILABLE),
 }
 
+_GAINS = {
+    kind: (target is Book.AVAILABLE) - (source is Book.AVAILABLE)
+    for kind, (source, target) in MOVES.items()
+}
+"""What a unit moved does to what is available."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -156,25 +162,28 @@ class Account:
         self, cause: Cause, moves: list[tuple[EntryKind, int]], **changes: Any
     ) -> tuple["Account", list[Entry]]:
         """The changed account and the entries that say so; a movement of nothing is none."""
-        moves = [move for move in moves if move[1]]
-        account = replace(self, **changes, entries=self.entries + len(moves))
-        entries = [
-            Entry(
-                f"{cause.id}:{kind.lower()}",
-                self.owner_id,
-                self.period,
-                sequence,
-                kind,
-                amount,
-                account.available,
-                cause.at,
-                cause.actor,
-                cause.reason,
-                cause.job_id,
-            )
-            for sequence, (kind, amount) in enumerate(moves, self.entries + 1)
-        ]
-        return account, entries
+        left, entries = self.available, list[Entry]()
+        for kind, amount in moves:
+            if amount:
+                left += _GAINS[kind] * amount
+                entries.append(self._entry(cause, kind, amount, left, len(entries)))
+        return replace(self, **changes, entries=self.entries + len(entries)), entries
+
+    def _entry(self, cause: Cause, kind: EntryKind, amount: int, left: int, before: int) -> Entry:
+        """The entry of one movement, ``before`` others of the same change."""
+        return Entry(
+            f"{cause.id}:{kind.lower()}",
+            self.owner_id,
+            self.period,
+            self.entries + before + 1,
+            kind,
+            amount,
+            left,
+            cause.at,
+            cause.actor,
+            cause.reason,
+            cause.job_id,
+        )
 
 
 def _cause(job: Job) -> Cause:

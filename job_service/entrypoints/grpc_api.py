@@ -5,6 +5,7 @@ What is not here answers UNIMPLEMENTED.
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import grpc
@@ -17,7 +18,7 @@ from job_service.application import commands, queries
 from job_service.application.commands import Caller, Policy
 from job_service.application.ports import GpuTypes, Reader
 from job_service.domain.errors import BatchAborted, OwnerNotFound
-from job_service.domain.job import Owner
+from job_service.domain.job import Job, Owner
 from job_service.domain.quantity import period_of
 from job_service.domain.spec import JobSpec
 from job_service.entrypoints.decoding import fields, filters, grants, submits
@@ -219,8 +220,12 @@ class QuotaApi(QuotaServiceServicer):
 
 
 def _answer(response: Any) -> Any:
-    """An encoder of answers that hold just a job."""
-    return lambda job: response(job=job_message(job))
+    """An encoder of answers that hold just a job; unlike a lambda it can travel to the writer."""
+    return partial(_job_answer, response)
+
+
+def _job_answer(response: Any, job: Job) -> Any:
+    return response(job=job_message(job))
 
 
 def _granted(account: Any) -> quota_service_pb2.GrantHoursResponse:

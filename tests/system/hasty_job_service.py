@@ -13,8 +13,9 @@ from typing import Any
 
 from job_service.bootstrap import running
 from job_service.config import Settings
+from servicekit.commits import Command, prefetch
 from servicekit.process import main
-from servicekit.writer import Command, Writer, prefetch
+from servicekit.writer import Writer
 
 # From the answer to the commit: long enough for a killer who waits for the answer.
 FAILPOINTS = "job.submit.before_commit=delay(300)"
@@ -60,5 +61,6 @@ async def hasty_execute(self: Writer[Any], command: Command[Any, Any]) -> Any:
 
 if __name__ == "__main__":
     os.environ["GPUAAS_JOB_FAILPOINTS"] = FAILPOINTS
+    os.environ["GPUAAS_JOB_WRITER"] = "thread"
     Writer.execute = hasty_execute  # type: ignore[method-assign]
     main("job_service", Settings, running, sys.argv[1:])

@@ -12,7 +12,7 @@ from auth_service.application.ports import Changes, Directory
 from servicekit import migrations
 from servicekit.database import Database
 from servicekit.eventlog import EventLog
-from servicekit.writer import Writer
+from tests.databases import threaded
 from tests.fakes.auth_service import FakeStore
 
 
@@ -37,8 +37,8 @@ async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     database = Database(url)
     log = EventLog(database, PLUMBING)
     await log.open()
-    writer = Writer(database, log, SqlUnitOfWork)
-    writer.start()
+    writer = threaded(database, log, PLUMBING, SqlUnitOfWork)
+    await writer.start()
     yield Store(writer, SqlDirectory(database), log)
     await writer.stop()
     await log.close()

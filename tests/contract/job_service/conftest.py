@@ -11,9 +11,11 @@ from job_service.adapters.reader import SqlReader
 from job_service.adapters.tables import PLUMBING
 from job_service.adapters.unit import SqlUnitOfWork
 from job_service.application.ports import Reader, UnitOfWork
+from job_service.config import Settings
 from job_service.domain.job import Change
 from servicekit import migrations
 from servicekit.clock import SystemClock
+from servicekit.config import WriterHost
 from servicekit.storage import Storage, opened
 from tests.fakes.job_service import FakeStore
 
@@ -63,7 +65,8 @@ class Store:
 async def sql_store(url: str) -> AsyncIterator[Store]:
     """A store on a migrated database."""
     clock = SystemClock()
-    async with opened("job_service", url, PLUMBING, SqlUnitOfWork, clock) as storage:
+    settings = Settings(database_url=url, writer=WriterHost.THREAD)
+    async with opened("job_service", settings, PLUMBING, SqlUnitOfWork, clock) as storage:
         yield Store(storage.writer, SqlReader(storage.database), storage)
 
 

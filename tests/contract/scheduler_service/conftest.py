@@ -13,7 +13,7 @@ from scheduler_service.application.ports import Reader
 from servicekit import migrations
 from servicekit.database import Database
 from servicekit.eventlog import EventLog
-from servicekit.writer import Writer
+from tests.databases import threaded
 from tests.fakes.scheduler_service import FakeStore
 
 
@@ -50,8 +50,8 @@ async def _opened(url: str) -> AsyncIterator[Store]:
     database = Database(url)
     log = EventLog(database, PLUMBING)
     await log.open()
-    writer = Writer(database, log, SqlUnitOfWork)
-    writer.start()
+    writer = threaded(database, log, PLUMBING, SqlUnitOfWork)
+    await writer.start()
     yield Store(writer, SqlReader(database), log, database)
     await writer.stop()
     await log.close()

@@ -14,6 +14,7 @@ from servicekit.idempotency import Requests
 from servicekit.tables import plumbing
 from servicekit.transaction import Event, Transaction
 from servicekit.writer import Writer
+from tests.databases import threaded
 
 METADATA = sa.MetaData()
 PLUMBING = plumbing(METADATA)
@@ -102,8 +103,8 @@ async def open_service(database_url: str) -> AsyncIterator[Callable[[], object]]
         METADATA.create_all(database.writing)
         log = EventLog(database, PLUMBING)
         await log.open()
-        writer = Writer(database, log, Unit)
-        writer.start()
+        writer = threaded(database, log, PLUMBING, Unit)
+        await writer.start()
         opened.append(Service(database, log, writer))
         return opened[-1]
 

@@ -65,7 +65,12 @@ async def failure_of(call: Any) -> Failure:
 @asynccontextmanager
 async def opened(url: str, clock: Clock | None, **settings: Any) -> AsyncIterator[House]:
     """A service on this database, with fast hashes."""
-    defaults: dict[str, Any] = {"database_url": url, "listen": "127.0.0.1:0", "bcrypt_cost": 4}
+    defaults: dict[str, Any] = {
+        "database_url": url,
+        "listen": "127.0.0.1:0",
+        "bcrypt_cost": 4,
+        "writer": "thread",
+    }
     async with AsyncExitStack() as closing:
         service = await closing.enter_async_context(running(Settings(**defaults | settings), clock))
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{service.port}")

@@ -9,6 +9,7 @@ from auth_service.bootstrap import running
 from auth_service.config import Settings
 from local.postgres import Postgres
 from servicekit import migrations
+from servicekit.config import WriterHost
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -17,7 +18,9 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 async def test_health_follows_the_database(postgres: Postgres, postgres_url: str) -> None:
     """Whoever watches the health sees NOT_SERVING while the database is down, then SERVING."""
     migrations.upgrade("auth_service", postgres_url)
-    settings = Settings(database_url=postgres_url, listen="127.0.0.1:0", bcrypt_cost=4)
+    settings = Settings(
+        database_url=postgres_url, listen="127.0.0.1:0", bcrypt_cost=4, writer=WriterHost.THREAD
+    )
     async with (
         running(settings) as service,
         grpc.aio.insecure_channel(f"127.0.0.1:{service.port}") as channel,

@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from auth_service.bootstrap import running
 from auth_service.config import Settings
 from gpuaas.auth.v1 import auth_service_pb2 as pb
-from servicekit.config import ConfigurationError
+from servicekit.config import ConfigurationError, WriterHost
 from servicekit.errors import Kind
 from tests.service.auth_service.conftest import House, Open, bearer, failure_of
 
@@ -93,7 +93,9 @@ async def test_a_taken_port_is_a_clear_message(open_house: Open) -> None:
 
 async def test_a_database_without_tables_is_a_clear_message(sqlite_url: str) -> None:
     """Whoever forgot to migrate is told the command."""
-    settings = Settings(database_url=sqlite_url, listen="127.0.0.1:0", bcrypt_cost=4)
+    settings = Settings(
+        database_url=sqlite_url, listen="127.0.0.1:0", bcrypt_cost=4, writer=WriterHost.THREAD
+    )
     with pytest.raises(ConfigurationError, match="python -m auth_service migrate"):
         async with running(settings):
             pytest.fail("serving without tables")

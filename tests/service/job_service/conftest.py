@@ -167,6 +167,7 @@ async def opened(
     settings: dict[str, Any] = {
         "database_url": url,
         "listen": "127.0.0.1:0",
+        "writer": "thread",
         "auth_target": identities.target,
         "scheduler_target": scheduler.target,
         "service_password": SERVICE_PASSWORD,

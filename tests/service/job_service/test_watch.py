@@ -215,15 +215,21 @@ async def test_a_large_snapshot_comes_in_parts(
 
 
 async def test_snapshot_and_changes_join_without_a_seam(auto_house: House) -> None:
-    """Watches opened while jobs come see each job: in the snapshot, or as submitted, never both."""
-    submitting = asyncio.ensure_future(all_at_once(auto_house, 60))
-    streams = []
-    for _ in range(8):
+    """Watches opened while jobs come see each job: in the snapshot or as submitted, not in both."""
+
+    async def submit_twenty(by: str) -> None:
+        for _ in range(20):
+            await auto_house.submit(by)
+
+    submitting = asyncio.gather(*map(submit_twenty, ("ada", "bob", "cyd")))
+    opened: list[tuple[Any, list[str]]] = []
+    while not submitting.done():
         stream = auto_house.watch()
-        streams.append((stream, await anext(stream)))
-    await submitting
-    for stream, first in streams:
-        shown = [event.job.id for event in first.events]
+        first = await anext(stream)
+        opened.append((stream, [event.job.id for event in first.events]))
+    # Fewer would prove little about what may fall between snapshot and stream.
+    assert len(opened) > 10
+    for stream, shown in opened:
         while len(shown) < 60:
             events = (await anext(stream)).events
             shown += [event.job.id for event in events if event.kind == Kind.KIND_SUBMITTED]

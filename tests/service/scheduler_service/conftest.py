@@ -114,6 +114,7 @@ async def opened(identities: Identities, url: str, **settings: Any) -> AsyncIter
     defaults: dict[str, Any] = {
         "database_url": url,
         "listen": "127.0.0.1:0",
+        "writer": "thread",
         "auth_target": identities.target,
     }
 

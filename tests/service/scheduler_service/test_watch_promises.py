@@ -19,7 +19,7 @@ from servicekit.errors import InvalidArgument, OutOfRange
 from servicekit.eventlog import EventLog
 from servicekit.tokens import ResumeToken
 from servicekit.transaction import Transaction
-from servicekit.writer import Writer
+from tests.databases import threaded
 from tests.service.scheduler_service.conftest import ENDED, House, Kind, Open, workload
 
 CUTS = 50
@@ -175,8 +175,8 @@ async def _trim(url: str) -> None:
     database = Database(url)
     log = EventLog(database, PLUMBING)
     await log.open()
-    writer = Writer(database, log, lambda transaction: transaction)
-    writer.start()
+    writer = threaded(database, log, PLUMBING, lambda transaction: transaction)
+    await writer.start()
     await writer.execute(Trim(log))
     await writer.stop()
     await log.close()

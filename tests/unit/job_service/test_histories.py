@@ -7,14 +7,14 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from job_service.application.commands import GrantHours
+from job_service.application.commands import GrantHours, Policy
 from job_service.application.following import ApplyReports
-from job_service.domain.job import EventKind, Job, JobState, Owner
+from job_service.domain.errors import JobNotFound, JobStateForbids, QuotaExceeded
+from job_service.domain.job import EventKind, JobState, Owner
 from job_service.domain.ledger import MOVES, Account, Book, Entry
-from job_service.domain.reports import Report, ReportKind
-from servicekit.errors import Failure
+from job_service.domain.reports import ReportKind
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADA,
@@ -32,71 +32,79 @@ from tests.fakes.jobs import (
     submit_command,
 )
 
-JOBS = [f"j{number}" for number in range(6)]
 OWNERS = [ADA, BOB]
-POLICY = policy(hours=10, auto_hours=1, auto_start=False)
+POLICIES = [policy(hours=10, auto_hours=hours, auto_start=True) for hours in (-1, 1, 100)]
+REFUSALS = (JobNotFound, JobStateForbids, QuotaExceeded)
 
-job_ids = st.sampled_from(JOBS)
 uses = st.sampled_from([0, 1, HOUR, 20 * HOUR])
 
 
 class Histories(RuleBasedStateMachine):
-    """Two users, six jobs, an admin and a scheduler, each doing what comes to mind.
+    """Two users, an admin and a scheduler, each doing what comes to mind.
 
     What a rule forbids is refused and must change nothing.
     """
 
+    jobs: Bundle[str] = Bundle("jobs")
+
     def __init__(self) -> None:
         super().__init__()
         self.store = FakeStore()
-        self.grants = itertools.count()
+        self.numbers = itertools.count()
+
+    @initialize(target=jobs)
+    def begin(self) -> str:
+        return self.submit(ADA, 4, POLICIES[0])
 
     def attempt(self, command: Any) -> None:
         """Runs a command; a refusal leaves everything as it was."""
         before = self.store.unit.copy()
         try:
             self.store.run(command)
-        except Failure:
+        except REFUSALS:
             assert before == self.store.unit
 
-    @rule(job_id=job_ids, owner=st.sampled_from(OWNERS), hours=st.sampled_from([0, 0.5, 1, 4, 9]))
-    def submit(self, job_id: str, owner: Owner, hours: float) -> None:
-        if job_id not in self.store.unit.jobs.by_id:
-            self.attempt(submit_command(job_id, hours, owner=owner, policy=POLICY))
+    @rule(
+        target=jobs,
+        owner=st.sampled_from(OWNERS),
+        hours=st.sampled_from([0, 0.5, 1, 4, 9]),
+        policy=st.sampled_from(POLICIES),
+    )
+    def another(self, owner: Owner, hours: float, policy: Policy) -> str:
+        return self.submit(owner, hours, policy)
 
-    @rule(job_id=job_ids, auto_start=st.booleans())
+    def submit(self, owner: Owner, hours: float, policy: Policy) -> str:
+        """Submits a job under a new id, whatever becomes of it."""
+        job_id = f"j{next(self.numbers)}"
+        self.attempt(submit_command(job_id, hours, owner=owner, policy=policy))
+        return job_id
+
+    @rule(job_id=jobs, auto_start=st.booleans())
     def approve(self, job_id: str, *, auto_start: bool) -> None:
         self.attempt(approve_command(job_id, auto_start=auto_start))
 
-    @rule(job_id=job_ids)
+    @rule(job_id=jobs)
     def reject(self, job_id: str) -> None:
         self.attempt(reject_command(job_id))
 
-    @rule(job_id=job_ids)
+    @rule(job_id=jobs)
     def start(self, job_id: str) -> None:
         self.attempt(start_command(job_id))
 
-    @rule(job_id=job_ids)
+    @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:
         self.attempt(cancel_command(job_id, ADMIN_CALLS))
 
-    @rule(
-        told=st.lists(
-            st.tuples(
-                job_ids, st.sampled_from(ReportKind), st.sampled_from([0, 1, HOUR, 20 * HOUR])
-            ),
-            max_size=4,
-        )
-    )
+    @rule(told=st.lists(st.tuples(jobs, st.sampled_from(ReportKind), uses), min_size=1, max_size=4))
     def reports(self, told: list[tuple[str, ReportKind, int]]) -> None:
-        batch = tuple(_report(*one) for one in told)
+        batch = tuple(report(kind, job_id, used=used) for job_id, kind, used in told)
         self.attempt(ApplyReports(batch, "position"))
 
     @rule(owner=st.sampled_from(OWNERS), hours=st.integers(1, 5))
     def grant(self, owner: Owner, hours: int) -> None:
-        grant_id = f"g{next(self.grants)}"
+        grant_id, amount = f"g{next(self.numbers)}", hours * HOUR
         self.attempt(
-            GrantHours(grant_id, owner.id, PERIOD, hours * HOUR, "root", "thesis", POLICY, NOW)
+            GrantHours(grant_id, owner.id, PERIOD, amount, "root", "thesis", POLICIES[0], NOW)
         )
 
     @invariant()
@@ -155,16 +163,12 @@ class Histories(RuleBasedStateMachine):
             assert job.state.ended is (job.ended_at is not None)
             assert (job.state is JobState.FAILED) is (job.failure is not None)
             assert (job.queued_at is not None) is (job.run is not None) is (job.run_count == 1)
-            assert job.used <= _asked(job)
+            assert job.used <= job.spec.reservation
 
     def entries_of(self, key: tuple[str, str]) -> list[Entry]:
         """An account's entries as they were added."""
         entries = self.store.unit.ledger.entries
         return [entry for entry in entries if (entry.owner_id, entry.period) == key]
-
-
-def _report(job_id: str, kind: ReportKind, used: int) -> Report:
-    return report(kind, job_id, used=used)
 
 
 def _books(entries: Iterable[Entry]) -> Counter[Book]:
@@ -187,9 +191,5 @@ def _totals_of(entries: Iterable[Entry]) -> tuple[int, int]:
     return by_kind["RESERVE"], by_kind["REFUND"]
 
 
-def _asked(job: Job) -> int:
-    return job.spec.reservation
-
-
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestHistories.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)

@@ -97,7 +97,7 @@ def test_a_completed_job_settles_its_use_and_refunds_the_rest() -> None:
     assert (0, 3 * HOUR, 7 * HOUR) == (account.reserved, account.used, account.available)
     assert HOUR == account.refunded_total
     assert [
-        (3, "j1:settle", EntryKind.SETTLE, 3 * HOUR, 7 * HOUR),
+        (3, "j1:settle", EntryKind.SETTLE, 3 * HOUR, 6 * HOUR),
         (4, "j1:refund", EntryKind.REFUND, HOUR, 7 * HOUR),
     ] == [(it.sequence, it.id, it.kind, it.amount, it.left) for it in entries]
 
