@@ -1,0 +1,88 @@
+"""Changes committed in the writer's own process: what travels there and back, and its one fate."""
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+
+from job_service.adapters.tables import PLUMBING
+from job_service.adapters.unit import SqlUnitOfWork
+from job_service.application.commands import Caller, CancelJob, Policy, SubmitJob
+from job_service.config import Settings
+from job_service.domain.approval import AutoApproval
+from job_service.domain.errors import QuotaExceeded
+from job_service.domain.job import Owner
+from job_service.domain.spec import JobSpec, ResourceSpec
+from servicekit import migrations
+from servicekit.clock import SystemClock
+from servicekit.ids import new_id
+from servicekit.storage import Storage, opened
+
+
+def submit(hours: int) -> SubmitJob:
+    """A submit by somebody who has two GPU-hours."""
+    policy = Policy(2 * 3_600_000, AutoApproval(), auto_start=True)
+    runtime = timedelta(hours=hours)
+    spec = JobSpec("python train.py", ResourceSpec(), runtime, runtime)
+    owner = Owner("1", "ada", "default")
+    return SubmitJob(new_id(), new_id(), owner, spec, policy, SystemClock().now())
+
+
+async def test_answers_failures_and_events_travel(database_url: str) -> None:
+    """An answer, a refusal with its facts, and the events are as if made in this process."""
+    migrations.upgrade("job_service", database_url)
+    settings = Settings(database_url=database_url)
+    storing = opened("job_service", settings, PLUMBING, SqlUnitOfWork, SystemClock())
+    async with storing as storage:
+        job = await storage.writer.execute(submit(hours=1))
+        with pytest.raises(QuotaExceeded) as refused:
+            await storage.writer.execute(submit(hours=2))
+        events = await storage.log.read(0)
+
+    assert [(event.kind, event.subject) for event in events] == [("SUBMITTED", job.id)]
+    assert refused.value.metadata["left_gpu_hours"] == "1.0000"
+
+
+async def test_a_defect_brings_its_traceback_along(sqlite_url: str) -> None:
+    """What a command did not mean to raise names the line that raised it."""
+    migrations.upgrade("job_service", sqlite_url)
+    settings = Settings(database_url=sqlite_url)
+    clock = SystemClock()
+    async with opened("job_service", settings, PLUMBING, SqlUnitOfWork, clock) as storage:
+        with pytest.raises(AttributeError) as raised:
+            await _execute_defect(storage)
+
+    assert "in _job" in "".join(raised.value.__notes__)
+
+
+async def _execute_defect(storage: Storage[SqlUnitOfWork]) -> None:
+    job = await storage.writer.execute(submit(hours=1))
+    nobody: Caller = None  # type: ignore[assignment]
+    await storage.writer.execute(CancelJob(job.id, nobody, SystemClock().now(), ""))
+
+
+def test_the_service_ends_with_its_writer(tmp_path: Path) -> None:
+    """When the writer's process is killed, the service ends too, and leaves nothing behind."""
+    environment = {
+        **os.environ,
+        "GPUAAS_JOB_DATABASE_URL": f"sqlite:///{tmp_path}/job.db",
+        "GPUAAS_JOB_LISTEN": "127.0.0.1:0",
+    }
+    command = [sys.executable, "-m", "job_service"]
+    subprocess.run([*command, "migrate"], env=environment, check=True, capture_output=True)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stderr
+            lines = (orjson.loads(line) for line in process.stderr)
+            assert next(line for line in lines if "port" in line)
+            threads = Path(f"/proc/{process.pid}/task").glob("*/children")
+            [writer] = (int(child) for it in threads for child in it.read_text().split())
+            os.kill(writer, signal.SIGKILL)
+            assert 1 == process.wait(20)
+        finally:
+            process.kill()
