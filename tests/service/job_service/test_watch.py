@@ -1,10 +1,6 @@
-"""WatchJobs and its six promises, each a test by its name."""
+"""What a watch shows: snapshots, filters, and tokens that are refused."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,175 +8,12 @@ import pytest
 from gpuaas.job.v1 import job_event_pb2, job_pb2
 from job_service.adapters.tables import PLUMBING
 from job_service.entrypoints import watching
-from servicekit.clock import ManualClock
 from servicekit.errors import InvalidArgument, OutOfRange
-from servicekit.eventlog import BOOKMARK
 from servicekit.tokens import ResumeToken
-from tests.service.job_service.conftest import AUTO, House, Open, State
+from tests.service.job_service.conftest import House, Open, State
+from tests.service.job_service.watches import events_of, watching_jobs
 
 Kind = job_event_pb2.JobEvent
-CUTS = 50
-
-
-@asynccontextmanager
-async def watching_jobs(house: House, by: str = "root", **fields: Any) -> AsyncIterator[Any]:
-    """An open watch, past its first message; closed at the end."""
-    stream = house.watch(by, **{"skip_snapshot": True, **fields})
-    try:
-        async with asyncio.timeout(60):
-            await anext(stream)
-            yield stream
-    finally:
-        stream.cancel()
-
-
-async def events_of(stream: Any, count: int) -> list[job_event_pb2.JobEvent]:
-    """The next events of a stream, at least so many; bookmarks are passed over."""
-    events: list[job_event_pb2.JobEvent] = []
-    while len(events) < count:
-        events += (await anext(stream)).events
-    return events
-
-
-async def act(house: House, jobs: int) -> int:
-    """Submits jobs and cancels every third; returns how many events that makes."""
-    made = 0
-    for number in range(jobs):
-        job = await house.submit(by=f"user{number % 3}", name=f"n{number}")
-        made += 3
-        if number % 3 == 0:
-            await house.cancel(job.id, by="root")
-            made += 1
-    return made
-
-
-async def all_at_once(house: House, jobs: int) -> int:
-    """Submits jobs together, so that they share commits; returns how many events that makes."""
-    await asyncio.gather(*(house.submit(by=f"user{number % 3}") for number in range(jobs)))
-    return 3 * jobs
-
-
-@pytest.mark.parametrize("acting", [act, all_at_once])
-async def test_ordered(auto_house: House, acting: Callable[[House, int], Awaitable[int]]) -> None:
-    """Events come in the order of their revisions, whoever else watches."""
-    async with watching_jobs(auto_house) as one, watching_jobs(auto_house) as other:
-        count = await acting(auto_house, 30)
-        for stream in (one, other):
-            revisions = [event.revision for event in await events_of(stream, count)]
-            assert list(range(1, count + 1)) == revisions
-
-
-async def test_unique(auto_house: House) -> None:
-    """No event comes twice on one stream, nor two under one id or token."""
-    async with watching_jobs(auto_house) as stream:
-        count = await act(auto_house, 30)
-        events = await events_of(stream, count)
-        # Had anything been repeated, it would come before this last one.
-        last = await auto_house.submit()
-        events += await events_of(stream, 3)
-    assert [last.id] * 3 == [event.job.id for event in events[-3:]]
-    for key in ("revision", "id", "resume_token"):
-        assert count + 3 == len({getattr(event, key) for event in events}), key
-
-
-async def test_atomic(auto_house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All events of one change come in the same message, however small messages are."""
-    monkeypatch.setattr(watching, "MESSAGE_BYTES", 1)
-    async with watching_jobs(auto_house) as stream:
-        count = await all_at_once(auto_house, 40)
-        seen = 0
-        while seen < count:
-            message = await anext(stream)
-            kinds = [event.kind for event in message.events]
-            assert [Kind.KIND_SUBMITTED, Kind.KIND_APPROVED, Kind.KIND_QUEUED] == kinds
-            assert 1 == len({event.job.id for event in message.events})
-            assert message.events[-1].resume_token == message.resume_token
-            seen += len(kinds)
-
-
-async def test_reliable(auto_house: House) -> None:
-    """No matching event is left out: the stream tells what every job went through."""
-    async with watching_jobs(auto_house) as stream:
-        count = await act(auto_house, 30)
-        events = await events_of(stream, count)
-    stories: dict[str, list[Any]] = {}
-    for event in events:
-        stories.setdefault(event.job.id, []).append(event)
-    assert 30 == len(stories)
-    for job_id, story in stories.items():
-        assert list(range(1, len(story) + 1)) == [event.job.version for event in story]
-        assert story[-1].job == await auto_house.get(job_id)
-        states = [State.JOB_STATE_UNSPECIFIED, *(event.job.state for event in story)]
-        assert states[:-1] == [event.previous_state for event in story]
-
-
-async def test_resumable(auto_house: House) -> None:
-    """A watch cut fifty times at random sees every revision once, in order.
-
-    It resumes by the token of a message or of an event in the middle of one.
-    """
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")  # shown when the test fails
-    chance = random.Random(seed)
-    acting = asyncio.ensure_future(act(auto_house, 120))
-    seen: list[int] = []
-    token = auto_house.service.log.token(0)
-    for cut in range(CUTS + 1):
-        stream = auto_house.watch(resume_token=token)
-        wanted = chance.randint(1, 8) if cut < CUTS else await acting - len(seen)
-        async with asyncio.timeout(60):
-            events = (await events_of(stream, wanted))[:wanted]
-        stream.cancel()
-        seen += [event.revision for event in events]
-        token = events[-1].resume_token if events else token
-    assert await acting == auto_house.service.log.head
-    assert list(range(1, auto_house.service.log.head + 1)) == seen
-
-
-async def test_resumable_after_a_restart(open_house: Open) -> None:
-    """A token is as good at the service's next process."""
-    async with open_house(**AUTO) as house:
-        async with watching_jobs(house) as stream:
-            first = (await house.submit()).id
-            token = (await events_of(stream, 3))[1].resume_token
-        second = (await house.submit()).id
-    async with open_house(**AUTO) as house:
-        stream = house.watch(resume_token=token)
-        events = await events_of(stream, 4)
-        stream.cancel()
-    assert [3, 4, 5, 6] == [event.revision for event in events]
-    assert [first, second, second, second] == [event.job.id for event in events]
-
-
-async def test_bookmarked(open_house: Open) -> None:
-    """While only others' jobs change, a token that is newer comes before 15 seconds are over."""
-    clock = ManualClock(datetime.now(UTC))
-    async with open_house(clock, **AUTO) as house, watching_jobs(house, "ada") as stream:
-        last = watched = 0
-        for _ in range(6):
-            clock.advance(timedelta(seconds=4))
-            watched += 4
-            await house.submit(by="bob")
-            if watched - last >= BOOKMARK.total_seconds() - 5:
-                message = await anext(stream)
-                assert (True, 0) == (message.bookmark, len(message.events))
-                assert house.service.log.head == house.service.log.revision(message.resume_token)
-                last = watched
-        assert 24 == last
-
-
-async def test_bookmarked_when_nothing_happens(
-    open_house: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Bookmarks come by the clock alone, too."""
-    monkeypatch.setattr(watching, "GLANCE", timedelta(milliseconds=1))
-    clock = ManualClock(datetime.now(UTC))
-    async with open_house(clock) as house, watching_jobs(house) as stream:
-        for _ in range(3):
-            clock.advance(BOOKMARK)
-            message = await anext(stream)
-            assert message.bookmark
-            assert house.service.log.token(0) == message.resume_token
 
 
 async def test_a_watch_begins_with_the_unfinished_jobs(house: House) -> None:
