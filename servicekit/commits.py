@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from servicekit import failpoints
 from servicekit.database import Database, unavailable
@@ -79,10 +79,12 @@ class Commits:
         """Commits the group together or, where one of it spoils the others, one by one."""
         try:
             return self._attempt_connected(group)
-        except (IntegrityError, Inseparable, StaleRow):
-            return _joined([self._settle_alone(work) for work in group])
         except Exception as error:
-            return self._lost(group, error)
+            if self._commit_sent or isinstance(error, OperationalError | Failure):
+                return self._lost(group, error)
+        # One of them broke a constraint, wrote what the database cannot hold, or read a row that
+        # has changed since: alone, each meets only its own fate.
+        return _joined([self._settle_alone(work) for work in group])
 
     def close(self) -> None:
         """Closes the connection."""

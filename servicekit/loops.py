@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from prometheus_client import Counter
 
+from servicekit.errors import Failure
 from servicekit.logs import logger
 
 Work: TypeAlias = Callable[[], Awaitable[None]]
@@ -37,9 +38,12 @@ async def forever(name: str, work: Work) -> None:
         began = monotonic()
         try:
             await work()
+        except Failure as failure:
+            _FAILURES.labels(name).inc()
+            _log.warning("a loop failed and begins again", loop=name, reason=failure.message)
         except Exception as error:
             _FAILURES.labels(name).inc()
-            _log.warning("a loop failed and begins again", loop=name, exc_info=error)
+            _log.error("a loop failed by a defect and begins again", loop=name, exc_info=error)
         if monotonic() - began > 2 * LONGEST_PAUSE:
             pause = FIRST_PAUSE
         await asyncio.sleep(pause)

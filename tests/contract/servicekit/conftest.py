@@ -64,6 +64,19 @@ class Add:
 
 
 @dataclass(frozen=True, slots=True)
+class AddTooMuch:
+    """Writes a number that no column can hold, which only the flush finds out."""
+
+    name: ClassVar[str] = "counter.overflow"
+    counter: str
+
+    def run(self, unit: Unit) -> int:
+        """Returns before anything was sent."""
+        unit.transaction.insert(COUNTERS, {"id": self.counter, "value": 2**80, "label": None})
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
 class SelectThenRefuse:
     """Writes, makes the transaction send what was written, and only then refuses."""
 

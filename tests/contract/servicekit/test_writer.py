@@ -8,7 +8,7 @@ import pytest
 from servicekit import failpoints
 from servicekit.errors import Aborted, FailedPrecondition, ResourceExhausted, Unavailable
 from servicekit.writer import WAITING
-from tests.contract.servicekit.conftest import Add, SelectThenRefuse, Service
+from tests.contract.servicekit.conftest import Add, AddTooMuch, SelectThenRefuse, Service
 
 
 async def test_commands_that_wait_together_share_one_commit(service: Service) -> None:
@@ -62,6 +62,19 @@ async def test_a_unique_violation_hits_only_its_own_command(service: Service) ->
     )
 
     assert [answers[0], type(answers[1]), answers[2]] == [1, Aborted, 1]
+    assert await service.values() == {"a": 1, "c": 1}
+
+
+async def test_a_value_that_no_column_holds_hits_only_its_own_command(service: Service) -> None:
+    """What the flush cannot send refuses one command; the others of its group commit."""
+    answers = await asyncio.gather(
+        service.writer.execute(Add("a", 1)),
+        service.writer.execute(AddTooMuch("b")),
+        service.writer.execute(Add("c", 1)),
+        return_exceptions=True,
+    )
+
+    assert [answers[0], isinstance(answers[1], Exception), answers[2]] == [1, True, 1]
     assert await service.values() == {"a": 1, "c": 1}
 
 
