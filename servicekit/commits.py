@@ -7,7 +7,7 @@ This side of the writer knows the database and no event loop; `writer` gathers t
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -39,6 +39,10 @@ class Command(Protocol[U_contra, T_co]):
 
     def run(self, unit: U_contra) -> T_co:
         """Changes state through ``unit`` and returns the answer; raises a ``Failure`` to refuse."""
+
+
+class Defect(RuntimeError):
+    """A command raised what it did not mean to; the text is the traceback."""
 
 
 class Work(NamedTuple):
@@ -98,7 +102,7 @@ class Commits:
             except StaleRow:
                 continue
             except Inseparable as error:
-                return Settled([Outcome(error=cast("Exception", error.__cause__))], [], 0.0)
+                return Settled([Outcome(error=_explained(error.__cause__ or error))], [], 0.0)
             except Exception as error:
                 return self._lost([work], error)
         aborted = Aborted("Others keep changing the same record; try again.")
@@ -169,15 +173,15 @@ def _run(work: Work, transaction: Transaction, unit: Any) -> Outcome:
         return Outcome(error=_explained(error))
 
 
-def _explained(error: Exception) -> Exception:
-    """What the caller is told; a defect carries its traceback along as a note."""
+def _explained(error: BaseException) -> Exception:
+    """What the caller is told: something that can travel, whatever was raised."""
+    if isinstance(error, Failure):
+        return error
     if isinstance(error, IntegrityError):
         return Aborted("The change contradicts one made at the same time; decide again.")
     if isinstance(error, DBAPIError):
         return unavailable(error)
-    if not isinstance(error, Failure):
-        error.add_note("".join(traceback.format_exception(error)))
-    return error
+    return Defect("".join(traceback.format_exception(error)))
 
 
 def _joined(settled: list[Settled]) -> Settled:

@@ -16,14 +16,23 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from servicekit.errors import Unavailable
+from servicekit.logs import logger
 
 T = TypeVar("T")
+_log = logger(__name__)
 
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
 CACHED_STATEMENTS = 4_000  # a text for each number of rows that a group may send to a table
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
+# A network that swallows packets is noticed after some ten seconds, not after many minutes.
+_DEAD_PEER = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 
 
 class Database:
@@ -83,23 +92,31 @@ class Database:
 def unavailable(error: DBAPIError) -> Unavailable:
     """The failure a caller sees when the database refused or went away.
 
-    The cause stays in the log.
+    The log gets the database's own code; its message may quote the row, and is left out.
     """
-    return Unavailable(f"The database did not answer ({type(error.orig).__name__}); try again.")
+    cause = type(error.orig).__name__
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+    _log.warning("the database did not answer", cause=cause, code=code)
+    return Unavailable(f"The database did not answer ({cause}); try again.")
 
 
 def _engine(url: sa.URL, *, size: int, begin: str, query_only: bool = False) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, size, begin, query_only)
-    if query_only:
-        options = f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-    else:
-        options = f"-c synchronous_commit=on -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    settings = {
+        "synchronous_commit": "on",
+        "default_transaction_read_only": "on" if query_only else "off",
+        "statement_timeout": STATEMENT_TIMEOUT_MS,
+        # A frozen replica loses the log's lock instead of stopping all the others.
+        "idle_in_transaction_session_timeout": STATEMENT_TIMEOUT_MS,
+    }
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return sa.create_engine(
         url,
         pool_size=size,
         max_overflow=0,
-        connect_args={"options": options, "connect_timeout": CONNECT_TIMEOUT_S},
+        hide_parameters=True,
+        connect_args={"options": options, "connect_timeout": CONNECT_TIMEOUT_S, **_DEAD_PEER},
     )
 
 
@@ -109,6 +126,7 @@ def _sqlite(url: sa.URL, size: int, begin: str, query_only: bool) -> Engine:
         poolclass=sa.QueuePool,
         pool_size=size,
         max_overflow=0,
+        hide_parameters=True,
         connect_args={"check_same_thread": False, "cached_statements": CACHED_STATEMENTS},
     )
 

@@ -82,10 +82,10 @@ class Requests:
         row = {"key": key, "fingerprint": fingerprint, "answer": answer, "expires_at": expires_at}
         self._transaction.insert(self._table, row)
 
-    def forget(self, before: int) -> int:
-        """Deletes what expired before the given microsecond and returns how many that were."""
-        expired: sa.Delete = self._table.delete().where(self._table.c.expires_at < before)
-        return self._transaction.execute(expired)
+    def forget(self, before: int, most: int) -> int:
+        """Deletes up to ``most`` that expired before the given microsecond, and counts them."""
+        expired = sa.select(self._table.c.key).where(self._table.c.expires_at < before).limit(most)
+        return self._transaction.execute(self._table.delete().where(self._table.c.key.in_(expired)))
 
 
 class RemembersRequests(Protocol):

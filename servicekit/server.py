@@ -36,6 +36,7 @@ SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
 )
 
 HEALTH_INTERVAL_SECONDS = 1.0
+HEALTH_PATIENCE_SECONDS = 3.0
 
 Healthy: TypeAlias = Callable[[], Awaitable[bool]]
 """Tells whether what a service depends on is there."""
@@ -114,7 +115,7 @@ class Server:
         serving = True
         while True:
             await asyncio.sleep(HEALTH_INTERVAL_SECONDS)
-            if serving != await healthy():
+            if serving != await _answer(healthy):
                 serving = not serving
                 _log.warning("health changed: %s", "SERVING" if serving else "NOT_SERVING")
                 await self.set_serving(serving=serving)
@@ -141,6 +142,15 @@ class Server:
         self._interceptor.end_streams()
         await self._server.stop(self._grace)
         self._interceptor.flush_reports()
+
+
+async def _answer(healthy: Healthy) -> bool:
+    """What the check says; one that hangs says no."""
+    try:
+        async with asyncio.timeout(HEALTH_PATIENCE_SECONDS):
+            return await healthy()
+    except TimeoutError:
+        return False
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -23,6 +23,7 @@ from servicekit.writer_hosts import Assignment, Host, InProcess, InThread
 U = TypeVar("U", bound=RemembersRequests)
 
 HOUSEKEEPING = timedelta(minutes=10)
+FORGET_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,19 @@ def _host(
 
 @dataclass(frozen=True, slots=True)
 class ForgetRequests:
-    """Deletes the answers to requests whose time was over at ``now``, in microseconds."""
+    """Deletes some answers to requests whose time was over at ``now``, in microseconds."""
 
     name: ClassVar[str] = "requests.forget"
     now: int
 
     def run(self, unit: RemembersRequests) -> int:
         """How many were forgotten."""
-        return unit.requests.forget(self.now)
+        return unit.requests.forget(self.now, FORGET_AT_ONCE)
 
 
 async def _forget(writer: Writer[U], clock: Clock) -> None:
+    """In portions, so that nobody's change waits long behind them."""
     while True:
-        await writer.execute(ForgetRequests(to_micros(clock.now())))
+        while await writer.execute(ForgetRequests(to_micros(clock.now()))) == FORGET_AT_ONCE:
+            pass
         await asyncio.sleep(HOUSEKEEPING.total_seconds())

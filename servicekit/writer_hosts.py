@@ -16,7 +16,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NamedTuple, Protocol, TypeAlias
 
-from servicekit.commits import Commits, Settled, Work
+from servicekit.commits import Commits, Defect, Outcome, Settled, Work
 from servicekit.logs import logger
 
 Deliver: TypeAlias = Callable[[Settled], None]
@@ -107,6 +107,10 @@ class InProcess:
             self._connection.send_bytes(pickle.dumps(group, pickle.HIGHEST_PROTOCOL))
         except OSError:
             self._end_together()
+        except Exception as error:
+            # A command that cannot be pickled is a defect; its group is told, the next one goes on.
+            outcomes = [Outcome(error=Defect(f"a command cannot travel: {error!r}"))] * len(group)
+            self._loop.call_soon(self._deliver, Settled(outcomes, [], 0.0))
 
     async def stop(self) -> None:
         """Lets the process end by closing the connection."""
@@ -117,13 +121,15 @@ class InProcess:
     def _receive(self) -> None:
         try:
             settled = pickle.loads(self._connection.recv_bytes())  # noqa: S301 - our own process
-        except (EOFError, OSError):
+        except Exception:
+            # Nobody knows what became of the group: like a lost process, this ends both.
             self._end_together()
         else:
             self._deliver(settled)
 
     def _end_together(self) -> None:
         """Without its writer the service promises nothing: whoever started it starts both anew."""
+        self._connection.close()
         code = self._process.wait()
         _log.error("the writer's process ended, and so does this one", code=code)
         os._exit(code if code > 0 else 1)

@@ -11,7 +11,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 
 from servicekit import failpoints, logs
-from servicekit.commits import Commits, Outcome, Settled
+from servicekit.commits import Commits
 from servicekit.database import Database
 from servicekit.writer_hosts import Assignment
 
@@ -32,21 +32,10 @@ def main(descriptor: int) -> None:
     while True:
         try:
             group = pickle.loads(connection.recv_bytes())  # noqa: S301 - our own process
-            connection.send_bytes(_pickled(commits.settle(group)))
+            settled = commits.settle(group)
+            connection.send_bytes(pickle.dumps(settled, pickle.HIGHEST_PROTOCOL))
         except (EOFError, OSError):
             return
-
-
-def _pickled(settled: Settled) -> bytes:
-    """The bytes of what became of a group; a defect that cannot travel is told by its text."""
-    try:
-        return pickle.dumps(settled, pickle.HIGHEST_PROTOCOL)
-    except Exception:
-        outcomes = [
-            Outcome(it.answer, RuntimeError(repr(it.error)) if it.error else None)
-            for it in settled.outcomes
-        ]
-        return pickle.dumps(settled._replace(outcomes=outcomes), pickle.HIGHEST_PROTOCOL)
 
 
 if __name__ == "__main__":
