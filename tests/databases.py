@@ -33,7 +33,7 @@ class EmptyDatabases:
         if self._free:
             return self._free.pop()
         self._made += 1
-        name = f"test_{self._made}"
+        name = f"test_{id(self):x}_{self._made}"
         self.server.create_database(name)
         return name
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import grpc
 import pytest
@@ -134,23 +135,30 @@ async def test_a_lost_connection_ends_its_calls(address: str) -> None:
 async def test_rest_counts_by_status() -> None:
     """Answers in pieces are put together; another status than 2xx is a failure with its body."""
     seen: list[bytes] = []
+    served = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await read_head(reader):
-            seen.append(head)
-            await reader.readexactly(len(messages.submit_json()))
-            status = b"200 OK" if len(seen) <= 10 else b"503 Service Unavailable"
-            writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Len")
-            await writer.drain()
-            writer.write(b"gth: 4\r\n\r\n{\n ")
-            writer.write(b"}")
-        writer.close()
+        try:
+            while head := await read_head(reader):
+                seen.append(head)
+                await reader.readexactly(len(messages.submit_json()))
+                status = b"200 OK" if len(seen) <= 10 else b"503 Service Unavailable"
+                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Len")
+                await writer.drain()
+                writer.write(b"gth: 4\r\n\r\n{\n ")
+                writer.write(b"}")
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+            served.set()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         headers = {"Idempotency-Key": PLACEHOLDER}
         request = http1.post(address, "/api/v1/jobs", headers, messages.submit_json())
         result = await call_rest(address, request, in_flight=1, warm_up=0.0, measured=30.0)
+        await served.wait()
     assert (10, {"503 {\n }": 1}) == (result.calls, result.failures)
     keys = {line for head in seen for line in head.split(b"\r\n") if b"Idempotency-Key" in line}
     assert 11 == len(keys)
