@@ -61,7 +61,7 @@ async def serve(settings: Settings) -> None:
     listener = listening_socket(settings.listen)
     serve_metrics(settings.metrics_listen)
     gateway = Gateway(settings)
-    server = DrainingServer(gateway.application, gateway.drain, proxies=settings.trusted_proxies)
+    server = DrainingServer(gateway.application, gateway.drain)
     host, port = listener.getsockname()[:2]
     logs.logger(__name__).info("listening", host=host, port=port)
     try:

@@ -1,16 +1,19 @@
 """Every setting of the gateway, each read from GPUAAS_GATEWAY_<NAME> or its `..._FILE`."""
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
-from servicekit.config import Environment, ProcessSettings, SettingsConfigDict
+from servicekit.config import ProcessSettings, SettingsConfigDict
 
 
 class Settings(ProcessSettings):
-    """What the gateway can be told: where to listen, whom to call, and whom to trust."""
+    """What the gateway can be told: where to listen, whom to call, and whose pages may call."""
 
     model_config = SettingsConfigDict(env_prefix="GPUAAS_GATEWAY_")
 
     listen: str = Field(default="127.0.0.1:8000", description="host:port to serve HTTP on")
+    auth_target: str = Field(
+        default="127.0.0.1:50051", description="host:port where auth_service is called"
+    )
     job_target: str = Field(
         default="127.0.0.1:50052", description="host:port where job_service is called"
     )
@@ -21,18 +24,6 @@ class Settings(ProcessSettings):
         default="",
         description="origins whose pages may call, with commas between, or *; empty: only our own",
     )
-    trusted_proxies: str = Field(
-        default="",
-        description="addresses, with commas between, whose X-Forwarded-For is believed; or *",
-    )
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_named(cls, proxies: str, info: ValidationInfo) -> str:
-        # Guesses are slowed down by address; whoever may claim any address is never slowed down.
-        if proxies == "*" and info.data.get("environment") is Environment.PRODUCTION:
-            raise ValueError("expected addresses in production, not *")
-        return proxies
 
     @property
     def origins(self) -> list[str]:

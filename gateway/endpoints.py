@@ -49,7 +49,7 @@ class UnaryEndpoint:
         scope = exchange.scope
         message = self._binding.message(path, scope["query_string"], exchange.headers, body)
         seconds = exchange.begin_call(self._method, CALL_SECONDS, LONGEST_CALL_SECONDS)
-        response = await self._call(message, timeout=seconds, metadata=exchange.origin)
+        response = await self._call(message, timeout=seconds)
         await exchange.answer(orjson.dumps(self._encode(response)))
 
 
@@ -77,7 +77,7 @@ class StreamEndpoint:
             # A browser that reconnects repeats its first URL, token included: the header is newer.
             message.resume_token = last.decode("latin-1")
         seconds = exchange.begin_call(self._method, STREAM_SECONDS, STREAM_SECONDS)
-        call = self._call(message, timeout=seconds, metadata=exchange.origin)
+        call = self._call(message, timeout=seconds)
         await self._streams.serve(exchange, call, self._format)
 
 

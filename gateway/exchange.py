@@ -65,12 +65,6 @@ class Exchange:
         raw: bytes = self.scope["raw_path"]
         return raw.decode("latin-1")
 
-    @property
-    def origin(self) -> tuple[tuple[str, str], ...]:
-        """Where the request came from, as metadata: services slow down guessing by address."""
-        client = self.scope.get("client")
-        return (("x-forwarded-for", client[0]),) if client else ()
-
     def check_head(self) -> None:
         """Raises the problem of a head that is too large for us or for what we call."""
         if sum(len(name) + len(value) for name, value in self.scope["headers"]) > HEAD_BYTES:

@@ -93,7 +93,7 @@ class BoundedHead(HttpToolsProtocol):
 class DrainingServer(uvicorn.Server):
     """Tells the application that it drains, and leaves with exit code 0 after a signal."""
 
-    def __init__(self, application: Any, on_drain: Callable[[], None], *, proxies: str) -> None:
+    def __init__(self, application: Any, on_drain: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -104,8 +104,7 @@ class DrainingServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                proxy_headers=bool(proxies),
-                forwarded_allow_ips=proxies,
+                proxy_headers=False,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
             )
         )

@@ -128,10 +128,9 @@ async def _loops(
 
 
 def _policy(settings: Settings) -> Policy:
-    limit = settings.auto_approve_gpu_hours
     return Policy(
         monthly_allowance=from_gpu_hours(settings.default_quota_gpu_hours),
-        auto_approval=AutoApproval(from_gpu_hours(limit) if limit else -1),
+        auto_approval=AutoApproval(from_gpu_hours(settings.auto_approve_gpu_hours)),
         auto_start=settings.auto_start,
     )
 

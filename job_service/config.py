@@ -1,8 +1,8 @@
 """Every setting of job_service, each read from GPUAAS_JOB_<NAME> or GPUAAS_JOB_<NAME>_FILE."""
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from servicekit.config import ServiceSettings, SettingsConfigDict
+from servicekit.config import Environment, ServiceSettings, SettingsConfigDict
 from servicekit.identity import AUDIENCE
 
 
@@ -13,6 +13,9 @@ class Settings(ServiceSettings):
 
     listen: str = Field(default="127.0.0.1:50052", description="host:port to serve gRPC on")
     database_url: str = Field(default="sqlite:///var/job.db", description="SQLAlchemy URL")
+    auth_target: str = Field(
+        default="127.0.0.1:50051", description="host:port where auth_service is called"
+    )
     scheduler_target: str = Field(
         default="127.0.0.1:50053", description="host:port of scheduler_service"
     )
@@ -31,6 +34,14 @@ class Settings(ServiceSettings):
         default=0.0,
         ge=0,
         le=1e9,
-        description="jobs of up to so many GPU-hours need no admin; 0: all do",
+        description="GPU jobs of up to so many GPU-hours need no admin, all others do; 0: all do",
     )
     auto_start: bool = Field(default=True, description="whether an approved job is queued at once")
+
+    @field_validator("service_password")
+    @classmethod
+    def _is_given(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
+        production = info.data.get("environment") is Environment.PRODUCTION
+        if production and not password.get_secret_value():
+            raise ValueError("expected a password in production, to sign in with at auth_service")
+        return password

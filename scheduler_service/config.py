@@ -17,6 +17,9 @@ class Settings(ServiceSettings):
 
     listen: str = Field("127.0.0.1:50053", description="host:port to serve gRPC on")
     database_url: str = Field("sqlite:///var/scheduler.db", description="SQLAlchemy URL")
+    auth_target: str = Field(
+        "127.0.0.1:50051", description="host:port where auth_service is called"
+    )
     issuer: str = Field("gpuaas-auth", min_length=1, description="`iss` of access tokens")
     audience: str = Field(AUDIENCE, min_length=1, description="`aud` of access tokens")
     inventory: Path = Field(PACKAGED_INVENTORY, description="TOML file of pools and nodes")

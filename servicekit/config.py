@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 from pydantic_settings import SettingsConfigDict as SettingsConfigDict
@@ -51,10 +51,8 @@ class ProcessSettings(BaseSettings):
     )
     log_level: str = Field(default="info", description="debug, info, warning or error")
     failpoints: str = Field(
-        default="", description="faults to inject, name=crash|error|delay(ms)[*count]"
-    )
-    auth_target: str = Field(
-        default="127.0.0.1:50051", description="host:port where auth_service is called"
+        default="",
+        description="faults to inject, name=crash|error|delay(ms)[*count]; none in production",
     )
 
     @field_validator("listen", "metrics_listen")
@@ -73,8 +71,10 @@ class ProcessSettings(BaseSettings):
 
     @field_validator("failpoints")
     @classmethod
-    def _are_failpoints(cls, text: str) -> str:
+    def _are_failpoints(cls, text: str, info: ValidationInfo) -> str:
         failpoints.check(text)
+        if text and info.data.get("environment") is Environment.PRODUCTION:
+            raise ValueError("expected none in production")
         return text
 
     @property

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 
 from servicekit.database import Database
 from servicekit.errors import InvalidArgument, OutOfRange, Unavailable
+from servicekit.loops import forever
 from servicekit.statements import statements
 from servicekit.tables import Plumbing
 from servicekit.tokens import ResumeToken
@@ -26,6 +27,7 @@ from servicekit.transaction import RecordedEvent, Transaction
 
 TAIL = 20_000
 BATCH = 500
+COMPLETION = 16
 POLL = timedelta(milliseconds=200)
 BOOKMARK = timedelta(seconds=15)
 _EVENT_FIELDS = tuple(field.name for field in fields(RecordedEvent))
@@ -65,7 +67,7 @@ class EventLog:
                 )
         row = await self._database.read(lambda c: c.execute(self._tables.event_log.select()).one())
         self.identity, self.head = bytes(row.identity), row.head
-        self._poller = asyncio.create_task(self._poll_forever())
+        self._poller = asyncio.create_task(forever("poll", self._poll_forever))
 
     async def close(self) -> None:
         """Stops the poll."""
@@ -136,13 +138,7 @@ class EventLog:
             return self._tail[start:end]
         if after == self.head:
             return []
-        events = await self._database.read(
-            lambda connection: self._stored(connection, after, limit)
-        )
-        while events[-1].more:
-            rest = partial(self._stored, after=events[-1].revision, limit=1)
-            events += await self._database.read(rest)
-        return events
+        return await self._stored_changes(after, limit)
 
     async def follow(
         self, after: int, *, bookmark: timedelta = BOOKMARK
@@ -193,20 +189,33 @@ class EventLog:
 
         False if there was nothing.
         """
-        events = await self._database.read(
-            lambda connection: self._stored(connection, self.head, BATCH)
-        )
+        events = await self._stored_changes(self.head, BATCH)
         self.publish(events)
         return bool(events)
 
+    async def _poll_now_and_then(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._poll.total_seconds()):
+                await self._behind.wait()
+        self._behind.clear()
+        with suppress(Unavailable):
+            while await self.poll():
+                pass
+
     async def _poll_forever(self) -> None:
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll.total_seconds()):
-                    await self._behind.wait()
-            self._behind.clear()
-            with suppress(Unavailable):
-                await self.poll()
+            await self._poll_now_and_then()
+
+    async def _stored_changes(self, after: int, limit: int) -> list[RecordedEvent]:
+        """Events from the table: ``limit`` of them, and what completes the last change."""
+        events = await self._database.read(partial(self._stored, after=after, limit=limit))
+        while events and events[-1].more:
+            rest = partial(self._stored, after=events[-1].revision, limit=COMPLETION)
+            for event in await self._database.read(rest):
+                events.append(event)
+                if not event.more:
+                    break
+        return events
 
     def _stored(self, connection: Connection, after: int, limit: int) -> list[RecordedEvent]:
         events = self._tables.events

@@ -1,7 +1,7 @@
 """Named places where a test makes a running process crash, fail or wait.
 
 `failpoint(name)` costs one truth test unless points are switched on, with text such as
-`job.submit.after_commit=crash,rpc.EnqueueWorkload.before=error*2,writer.commit.before=delay(500)`:
+`job.submit.after_commit=crash,rpc.Login.before=error*2,job.submit.before_commit=delay(500)`:
 crash ends the process with code 70 and no clean-up, error raises `FailpointError`, delay waits
 that many milliseconds; `*n` limits an action to its first n times.
 """

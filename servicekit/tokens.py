@@ -68,10 +68,14 @@ def encode_page_token(scope: str, last_key: Sequence[KeyValue]) -> str:
     return _seal(_PAGE_KIND, _digest(scope) + orjson.dumps(list(last_key)))
 
 
-def decode_page_token(scope: str, text: str) -> tuple[KeyValue, ...] | None:
+def decode_page_token(scope: str, text: str, *types: type) -> tuple[KeyValue, ...] | None:
     """Returns the sort key to continue after, None for an empty token (the first page).
 
-    InvalidArgument PAGE_TOKEN_INVALID for a text that is no page token, or one of another scope.
+    A key has exactly these `types`, and values that every database can compare with: whoever
+    makes up a token, which carries no signature, gets no further than here.
+
+    InvalidArgument PAGE_TOKEN_INVALID for a text that is no page token, or one of another scope
+    or with another key.
     """
     if not text:
         return None
@@ -79,9 +83,21 @@ def decode_page_token(scope: str, text: str) -> tuple[KeyValue, ...] | None:
         body = _unseal(_PAGE_KIND, text)
         if body[:_FILTER_BYTES] != _digest(scope):
             raise _Malformed
-        return tuple(orjson.loads(body[_FILTER_BYTES:]))
+        return _checked_key(tuple(orjson.loads(body[_FILTER_BYTES:])), types)
     except (_Malformed, orjson.JSONDecodeError, TypeError):
         raise _refused("page_token", "PAGE_TOKEN_INVALID") from None
+
+
+def _checked_key(key: tuple[KeyValue, ...], types: tuple[type, ...]) -> tuple[KeyValue, ...]:
+    if tuple(map(type, key)) != types or not all(map(_storable, key)):
+        raise _Malformed
+    return key
+
+
+def _storable(value: KeyValue) -> bool:
+    if isinstance(value, str):
+        return "\0" not in value
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _digest(scope: str) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from servicekit.errors import Aborted
 from servicekit.statements import VERSION, Key, Row, Statements, statements
 
 _MISSING: Any = object()
@@ -122,6 +123,8 @@ class Transaction:
         sql = self._statements(table)
         key = sql.key(row)
         changes = self._changes(table)
+        if changes.rows.get(key) is not None:
+            raise Aborted(f"{table.name} has the row already; read again and decide again.")
         if sql.guarded:
             row = {**row, VERSION: 1}
         self._set(changes.rows, key, row)

@@ -1,15 +1,12 @@
 """From what the application answers to the contract's messages."""
 
-from datetime import datetime
-
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from auth_service.application.ports import AccessToken
 from auth_service.domain.roles import Role
 from auth_service.domain.users import User
 from gpuaas.auth.v1 import auth_service_pb2 as pb
 from gpuaas.auth.v1 import user_pb2
 from servicekit.identity import Jwks
+from servicekit.wellknown import timestamp, timestamp_or_none
 
 ROLES = {
     Role.USER: user_pb2.ROLE_USER,
@@ -53,13 +50,7 @@ def _user(user: User) -> user_pb2.User:
         team=user.team,
         disabled=user.disabled,
         password_change_required=user.password_change_required,
-        create_time=_timestamp(user.created_at),
-        update_time=_timestamp(user.updated_at),
-        last_login_time=_timestamp(user.last_login_at) if user.last_login_at else None,
+        create_time=timestamp(user.created_at),
+        update_time=timestamp(user.updated_at),
+        last_login_time=timestamp_or_none(user.last_login_at),
     )
-
-
-def _timestamp(moment: datetime) -> Timestamp:
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp

@@ -17,7 +17,7 @@ from servicekit.config import ConfigurationError
 from servicekit.errors import Failure
 from servicekit.ids import IdSource
 
-SERVICE_ACCOUNTS = ("job-service", "gateway")
+SERVICE_ACCOUNTS = ("job-service",)
 
 _log = logs.logger(__name__)
 

@@ -28,6 +28,8 @@ _KINDS = {
     _EVENT.KIND_REFUSED: ReportKind.REFUSED,
     _EVENT.KIND_CANCELLED: ReportKind.CANCELLED,
 }
+_RESULT = scheduler_service_pb2.EnqueueResult
+_TAKEN = frozenset({_RESULT.KIND_ACCEPTED, _RESULT.KIND_ALREADY_KNOWN})
 _OUTCOMES = {
     workload_pb2.Outcome.KIND_SUCCEEDED: ReportKind.SUCCEEDED,
     workload_pb2.Outcome.KIND_USER_FAILED: ReportKind.USER_FAILED,
@@ -60,7 +62,7 @@ class GrpcScheduler:
                     message=result.message,
                 )
                 for (run, _), result in zip(part, answer.results, strict=True)
-                if result.kind == scheduler_service_pb2.EnqueueResult.KIND_INVALID
+                if result.kind not in _TAKEN
             ]
         return refused
 

@@ -1,7 +1,7 @@
 """Messages of the contract as the domain knows them; what is not acceptable is named."""
 
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -16,8 +16,9 @@ from scheduler_service.domain.spec import (
     WorkloadSpec,
 )
 from scheduler_service.domain.workload import Workload, WorkloadState
+from servicekit import wellknown
 from servicekit.errors import invalid
-from servicekit.tokens import KeyValue
+from servicekit.tokens import decode_page_token
 
 LARGEST_WORKLOAD = 64 * 1024
 LONGEST_ID = 128
@@ -115,9 +116,10 @@ def page_scope(request: scheduler_service_pb2.ListWorkloadsRequest) -> str:
     return f"ListWorkloads/{bare.SerializeToString(deterministic=True).hex()}"
 
 
-def page_start(last_key: tuple[KeyValue, ...] | None) -> int:
+def page_start(scope: str, page_token: str) -> int:
     """Returns the position to go on after; 0 for the first page."""
-    return int(last_key[0] or 0) if last_key else 0
+    last_key: Any = decode_page_token(scope, page_token, int)
+    return last_key[0] if last_key else 0
 
 
 def workload_filter(request: scheduler_service_pb2.ListWorkloadsRequest) -> WorkloadFilter:
@@ -202,7 +204,7 @@ def _span(
     span: Duration = getattr(message, name)
     if not (0 <= span.seconds <= _LONGEST_SECONDS and 0 <= span.nanos < 1_000_000_000):
         raise invalid(prefix + name, "a span of 0 to 10 years")
-    return timedelta(seconds=span.seconds, microseconds=span.nanos // 1000)
+    return wellknown.span(span)
 
 
 def _name(field: str, text: str) -> str:

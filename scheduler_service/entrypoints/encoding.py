@@ -1,7 +1,7 @@
 """What the domain knows, as messages of the contract."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -19,8 +19,8 @@ from scheduler_service.domain.engine import DeviceUse
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Demand, NodeSlice, Placement
 from scheduler_service.domain.workload import Workload
-from servicekit.clock import to_micros
 from servicekit.errors import Failure
+from servicekit.wellknown import duration, timestamp_or_none
 
 EnqueueResult = scheduler_service_pb2.EnqueueResult
 CancelWorkloadResult = scheduler_service_pb2.CancelWorkloadResult
@@ -106,9 +106,9 @@ def workload(it: Workload) -> workload_pb2.Workload:
         environment=dict(program.environment),
         attempt=spec.attempt,
         state=workload_pb2.WorkloadState.Value(f"WORKLOAD_STATE_{it.state.name}"),
-        enqueue_time=_moment(it.enqueued_at),
-        start_time=_moment(it.started_at),
-        end_time=_moment(it.ended_at),
+        enqueue_time=timestamp_or_none(it.enqueued_at),
+        start_time=timestamp_or_none(it.started_at),
+        end_time=timestamp_or_none(it.ended_at),
     )
     if it.placement is not None:
         message.placement.CopyFrom(placement(it.placement, it.allocation_id))
@@ -209,11 +209,5 @@ def _cancel_result(result: CancelResult) -> CancelWorkloadResult:
     return CancelWorkloadResult(workload_id=result.workload_id, kind=_CANCEL_KINDS[result.kind])
 
 
-def _moment(time: datetime | None) -> Timestamp | None:
-    return None if time is None else moment(to_micros(time))
-
-
 def _span(span: timedelta | None) -> Duration | None:
-    if span is None:
-        return None
-    return Duration(seconds=span.days * 86_400 + span.seconds, nanos=span.microseconds * 1000)
+    return None if span is None else duration(span)

@@ -24,7 +24,7 @@ from servicekit.call import current_call
 from servicekit.clock import Clock
 from servicekit.errors import InvalidArgument
 from servicekit.idempotency import Idempotent
-from servicekit.tokens import decode_page_token, encode_page_token
+from servicekit.tokens import encode_page_token
 from servicekit.writer import Writer
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -113,7 +113,7 @@ class SchedulerApi(SchedulerServiceServicer):
         wanted = decoding.workload_filter(request)
         scope = decoding.page_scope(request)
         size = decoding.page_size(request.page_size)
-        after = decoding.page_start(decode_page_token(scope, request.page_token))
+        after = decoding.page_start(scope, request.page_token)
         page = await queries.list_workloads(self.reader, wanted, size, after)
         return pb.ListWorkloadsResponse(
             workloads=[encoding.workload(workload) for workload in page.workloads],

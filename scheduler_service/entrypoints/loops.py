@@ -25,7 +25,12 @@ from scheduler_service.domain.engine import (
     Start,
     Submitted,
 )
-from scheduler_service.domain.events import WorkloadCancelled, WorkloadFinished, WorkloadQueued
+from scheduler_service.domain.events import (
+    WorkloadCancelled,
+    WorkloadFinished,
+    WorkloadQueued,
+    WorkloadStarted,
+)
 from scheduler_service.domain.workload import Workload
 from servicekit.clock import Clock
 from servicekit.errors import Unavailable
@@ -48,6 +53,10 @@ _PLAN = Histogram(
     "Time of one scheduling decision over everything that changed.",
     buckets=(0.0001, 0.001, 0.01, 0.05, 0.1, 1.0),
 )
+
+
+class StartedElsewhere(RuntimeError):
+    """A workload was started that this scheduler did not start."""
 
 
 class Scheduling:
@@ -128,6 +137,10 @@ class Scheduling:
             queued = self._decode(event.kind, event.payload)
             if isinstance(queued, WorkloadQueued):
                 engine.apply(Submitted(queued.spec))
+        elif event.kind == WorkloadStarted.kind and event.subject not in self._allocations:
+            # A writer that outlived its service by a moment, or another scheduler: what it started
+            # is neither in this engine nor at the backend until both are rebuilt.
+            raise StartedElsewhere(event.subject)
         elif event.kind == WorkloadFinished.kind:
             self._allocations.pop(event.subject, None)
             engine.apply(Finished(event.subject))

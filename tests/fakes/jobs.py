@@ -81,7 +81,7 @@ def running(job_id: str = "j1", **fields: Any) -> Job:
     return queued(job_id, **fields).run_started(PLACEMENT, NOW).job
 
 
-def policy(hours: float = 10, auto_hours: float = -1, *, auto_start: bool = True) -> Policy:
+def policy(hours: float = 10, auto_hours: float = 0, *, auto_start: bool = True) -> Policy:
     """A policy with so many hours a month, and of how many a job is approved by itself."""
     limit = round(auto_hours * HOUR)
     return Policy(round(hours * HOUR), AutoApproval(limit), auto_start)

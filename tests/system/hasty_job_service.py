@@ -41,7 +41,7 @@ class Hasty:
         prefetch(unit, [hasty.command for hasty in commands])
 
     def run(self, unit: Any) -> Any:
-        """Runs the inner command, in the writer's thread and before anything is on disk."""
+        """Runs the inner command, in the writer and before anything is on disk."""
         answer = self.command.run(unit)
         self.answer.get_loop().call_soon_threadsafe(self._give, answer)
         return answer

@@ -32,6 +32,13 @@ def text(value: str, field: str, longest: int = LONGEST_TEXT) -> str:
     return value
 
 
+def printable(value: str, field: str, longest: int) -> str:
+    """A text of one line; the scheduler takes no other as a name of its own."""
+    if value and not (len(value) <= longest and value.isprintable()):
+        raise invalid(field, f"at most {longest} printable characters")
+    return value
+
+
 def required(value: str, field: str, longest: int = LONGEST_TEXT) -> str:
     """A text that must be there."""
     if not value.strip():

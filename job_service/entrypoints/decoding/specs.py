@@ -19,7 +19,11 @@ from servicekit.errors import InvalidArgument, Violation, invalid
 DEFAULT_DURATION = timedelta(hours=1)
 LEAST_HOURS = timedelta(seconds=1) / timedelta(hours=1)
 MOST_HOURS = fields.LONGEST / timedelta(hours=1)
-MOST_DEVICES = 1024
+# The scheduler refuses a workload of more than 64 KiB. The rest is for what a run adds to its spec,
+# and for field numbers that take a byte more there.
+LARGEST_SPEC = 48 * 1024
+MOST_DEVICES = 1000
+MOST_NODES = 1024
 MOST_ALTERNATIVES = 16
 LONGEST_COMMAND = 8192
 LARGEST_ENVIRONMENT = 16_384
@@ -56,6 +60,8 @@ def job_spec(message: job_pb2.JobSpec, path: str, known_types: frozenset[str]) -
         InvalidArgument: a field makes no sense; it is named by its path.
         Unimplemented: a field asks for what is not built yet.
     """
+    if message.ByteSize() > LARGEST_SPEC:
+        raise invalid(path.rstrip("."), f"at most {LARGEST_SPEC} bytes, as protobuf in UTF-8")
     _refuse_unbuilt(message, path)
     command = _command(message, path)
     estimate, max_runtime = _durations(message, path)
@@ -69,8 +75,8 @@ def job_spec(message: job_pb2.JobSpec, path: str, known_types: frozenset[str]) -
         args=tuple(message.args),
         image=fields.text(message.image, f"{path}image", 512),
         environment=_environment(message.environment, path),
-        pool=fields.text(message.pool, f"{path}pool", 128),
-        provider=fields.text(message.provider, f"{path}provider", 128),
+        pool=fields.printable(message.pool, f"{path}pool", 128),
+        provider=fields.printable(message.provider, f"{path}provider", 128),
         strategy=fields.known(STRATEGIES, message.strategy, f"{path}strategy"),
         priority_class=rank,
         priority=fields.between(message.priority, 1, 10, 5, f"{path}priority"),
@@ -130,16 +136,17 @@ def _resources(
         message.milli_gpu_per_device, 1, 1000, 1000, f"{path}milli_gpu_per_device"
     )
     count = fields.between(message.count, 1, MOST_DEVICES, 1, f"{path}count")
-    if share < 1000 and count > 1:
-        raise invalid(f"{path}milli_gpu_per_device", "1000 where more than one device is asked for")
+    kind = fields.known(RESOURCE_TYPES, message.resource_type, f"{path}resource_type")
+    if share < 1000 and (count > 1 or kind is ResourceType.CPU):
+        raise invalid(f"{path}milli_gpu_per_device", "1000 unless it is one device, not a core")
     return ResourceSpec(
-        resource_type=fields.known(RESOURCE_TYPES, message.resource_type, f"{path}resource_type"),
+        resource_type=kind,
         gpu_type=message.gpu_type,
         count=count,
         milli_gpu_per_device=share,
         memory_gb=fields.between(message.memory_gb, 0, most_gb, 0, f"{path}memory_gb"),
         vcpus=fields.between(message.vcpus, 0, 4096, 0, f"{path}vcpus"),
-        nodes=fields.between(message.nodes, 1, MOST_DEVICES, 1, f"{path}nodes"),
+        nodes=fields.between(message.nodes, 1, MOST_NODES, 1, f"{path}nodes"),
         alternative_gpu_types=tuple(message.alternative_gpu_types),
         device_memory_gb=fields.between(
             message.device_memory_gb, 0, most_gb, 0, f"{path}device_memory_gb"

@@ -69,10 +69,12 @@ class AddTooMuch:
 
     name: ClassVar[str] = "counter.overflow"
     counter: str
+    value: int = 2**80
 
     def run(self, unit: Unit) -> int:
-        """Returns before anything was sent."""
-        unit.transaction.insert(COUNTERS, {"id": self.counter, "value": 2**80, "label": None})
+        """Returns before anything was sent, without having looked for the row."""
+        row = {"id": self.counter, "value": self.value, "label": None}
+        unit.transaction.insert(COUNTERS, row)
         return 0
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from servicekit.errors import InvalidArgument, OutOfRange
 from servicekit.eventlog import EventLog
+from servicekit.transaction import Event
 from tests.contract.servicekit.conftest import PLUMBING, Add, Service, Unit
 
 
@@ -69,6 +70,27 @@ async def test_a_token_of_a_replica_is_good_at_once(open_service: Any) -> None:
     assert await two.log.read(3) == []
     with pytest.raises(OutOfRange):
         await two.log.read(4)
+
+
+async def test_a_change_is_never_cut(open_service: Any) -> None:
+    """A change that lies across the end of a batch comes whole, from the table and by the poll."""
+    one, two = await open_service(), await open_service()
+
+    class AppendMany:
+        name = "counter.append"
+
+        def run(self, unit: Unit) -> None:
+            for _ in range(334):
+                unit.transaction.append(*(Event("counter.added", "a", b"", at=1) for _ in range(3)))
+
+    await one.writer.execute(AppendMany())
+    while two.log.head < 1002:
+        await two.log.poll()
+        assert not (await two.log.read(two.log.head - 1))[-1].more
+    batches = [await two.log.read(0, limit=limit) for limit in (1, 2, 3, 500)]
+
+    assert [len(batch) for batch in batches] == [3, 3, 3, 501]
+    assert [batch[-1].more for batch in batches] == [False] * 4
 
 
 async def test_a_token_of_another_database_is_refused(service: Service) -> None:

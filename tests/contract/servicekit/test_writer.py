@@ -1,6 +1,7 @@
 """The writer's promises, on every database."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -76,6 +77,17 @@ async def test_a_value_that_no_column_holds_hits_only_its_own_command(service: S
 
     assert [answers[0], isinstance(answers[1], Exception), answers[2]] == [1, True, 1]
     assert await service.values() == {"a": 1, "c": 1}
+
+
+async def test_a_row_is_inserted_once(service: Service) -> None:
+    """Two commands of a group that insert the same row: the second is refused."""
+    again = replace(AddTooMuch("a"), value=7)
+    answers = await asyncio.gather(
+        service.writer.execute(Add("a", 1)), service.writer.execute(again), return_exceptions=True
+    )
+
+    assert [answers[0], type(answers[1])] == [1, Aborted]
+    assert await service.values() == {"a": 1}
 
 
 async def test_two_replicas_lose_no_update(open_service: Any) -> None:

@@ -38,7 +38,7 @@ class House:
         self.gateway = Gateway(Settings(**targets, **settings))
         listener = listening_socket("127.0.0.1:0")
         self.address = listener.getsockname()
-        self._server = DrainingServer(self.gateway.application, self.gateway.drain, proxies="")
+        self._server = DrainingServer(self.gateway.application, self.gateway.drain)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         await until(lambda: self._server.started)
         self.client = httpx.AsyncClient(

@@ -27,7 +27,6 @@ class Witness:
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.calls: list[Call] = []
-        self.metadata: list[dict[str, str]] = []
         self.remaining: list[float] = []
         self.failure: Failure | Exception | None = None
         self.hang = False
@@ -39,7 +38,6 @@ class Witness:
         """Notes the call, then fails or hangs if the test said so."""
         self.requests.append(request)
         self.calls.append(current_call())
-        self.metadata.append(dict(context.invocation_metadata()))
         self.remaining.append(context.time_remaining())
         self.begun.set()
         if self.failure is not None:

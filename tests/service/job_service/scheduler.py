@@ -33,6 +33,7 @@ class SchedulerDouble:
         enqueued: the workloads of each BatchEnqueueWorkloads, in order.
         cancelled: the ids of all BatchCancelWorkloads.
         refused: names of workloads that are not accepted, and why.
+        refusal: how it says so.
         repeats: whether a stream begins at the start of the log, whatever its token says.
         watched_from: the token of each WatchEvents.
         callers: the authorization of every call.
@@ -42,6 +43,7 @@ class SchedulerDouble:
         self.enqueued: list[list[workload_pb2.Workload]] = []
         self.cancelled: list[str] = []
         self.refused: dict[str, str] = {}
+        self.refusal: pb.EnqueueResult.Kind.ValueType = pb.EnqueueResult.KIND_INVALID
         self.repeats = False
         self.watched_from: list[str] = []
         self.callers: set[str] = set()
@@ -171,7 +173,7 @@ class _Api:
     def _result(self, workload: workload_pb2.Workload, known: Counter[str]) -> pb.EnqueueResult:
         result = pb.EnqueueResult(workload_id=workload.id, kind=pb.EnqueueResult.KIND_ACCEPTED)
         if workload.name in self._double.refused:
-            result.kind = pb.EnqueueResult.KIND_INVALID
+            result.kind = self._double.refusal
             result.message = self._double.refused[workload.name]
         elif known[workload.id]:
             result.kind = pb.EnqueueResult.KIND_ALREADY_KNOWN

@@ -7,6 +7,7 @@ import jwt
 import pytest
 
 from gpuaas.job.v1 import job_pb2, run_pb2
+from gpuaas.scheduler.v1 import scheduler_service_pb2 as pb
 from gpuaas.scheduler.v1 import workload_pb2
 from servicekit import failpoints
 from servicekit.identity import Role
@@ -112,9 +113,15 @@ async def test_forwarding_goes_on_after_a_restart(open_house: Open, scheduler: A
     assert [1, 1] == [scheduler.ids[job.current_run.id] for job in (second, third)]
 
 
-async def test_a_workload_that_is_not_accepted_fails_its_job(auto_house: House) -> None:
-    """With the scheduler's words; others of the same call go on."""
+@pytest.mark.parametrize(
+    "refusal", [pb.EnqueueResult.KIND_INVALID, pb.EnqueueResult.KIND_UNSPECIFIED, 99]
+)
+async def test_a_workload_that_is_not_accepted_fails_its_job(
+    auto_house: House, refusal: Any
+) -> None:
+    """With the scheduler's words, be they of a kind yet unknown; others of the same call go on."""
     house = auto_house
+    house.scheduler.refusal = refusal
     house.scheduler.refused["bad"] = "the pool is closed"
     await house.scheduler.down()
     bad, good = await house.submit(name="bad"), await house.submit(name="good")

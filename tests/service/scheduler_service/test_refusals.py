@@ -17,9 +17,11 @@ from gpuaas.scheduler.v1 import (
 )
 from gpuaas.scheduler.v1 import scheduler_service_pb2 as pb
 from gpuaas.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceStub
+from scheduler_service.entrypoints import decoding
 from servicekit.errors import InvalidArgument, Kind
 from servicekit.identity import Role
 from servicekit.statuses import failure_from_rpc
+from servicekit.tokens import encode_page_token
 from tests.service.scheduler_service.conftest import House, workload
 
 WRONG: list[tuple[str, dict[str, Any]]] = [
@@ -114,6 +116,16 @@ async def test_a_wrong_request_is_refused_by_field(
     with pytest.raises(InvalidArgument) as raised:
         await getattr(house.scheduler, method)(request_message)
     assert [field] == [violation.field for violation in raised.value.violations]
+
+
+@pytest.mark.parametrize("key", [["x"], [None], [1.5], [2**63], [1, 2], []])
+async def test_a_made_up_page_token_is_refused(house: House, key: list[Any]) -> None:
+    """It never reaches the database, though scope and checksum are right."""
+    request = pb.ListWorkloadsRequest(team="vision")
+    request.page_token = encode_page_token(decoding.page_scope(request), key)
+    with pytest.raises(InvalidArgument) as raised:
+        await house.scheduler.ListWorkloads(request)
+    assert "PAGE_TOKEN_INVALID" == raised.value.reason
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from job_service.application.commands import GrantHours, MoveCursor, SubmitJobs
 from job_service.domain.errors import BatchAborted, JobNotFound, JobStateForbids, QuotaExceeded
 from job_service.domain.job import EventKind, Job, JobState
 from job_service.domain.ledger import EntryKind
+from job_service.domain.spec import ResourceSpec, ResourceType
 from servicekit.errors import Failure, invalid
 from tests.fakes.job_service import FakeStore, FakeUnit
 from tests.fakes.jobs import (
@@ -105,6 +106,14 @@ def test_a_larger_job_waits_for_an_admin(store: FakeStore) -> None:
     """Also if a rule approves smaller ones."""
     job = store.run(submit_command(hours=1.001, policy=policy(auto_hours=1)))
     assert JobState.PENDING is job.state
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ResourceType if kind is not ResourceType.GPU])
+def test_a_job_on_other_devices_waits_for_an_admin(store: FakeStore, kind: ResourceType) -> None:
+    """A limit in GPU-hours says nothing about it: it uses none, whatever it costs."""
+    asked = spec(resources=ResourceSpec(resource_type=kind, count=100))
+    job = store.run(submit_command(spec=asked, policy=policy(auto_hours=1000)))
+    assert (JobState.PENDING, 0) == (job.state, job.reserved)
 
 
 def test_without_a_limit_nothing_is_approved_by_itself(store: FakeStore) -> None:

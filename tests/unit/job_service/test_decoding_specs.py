@@ -17,7 +17,7 @@ from job_service.domain.spec import (
     Simulation,
     Strategy,
 )
-from job_service.entrypoints.decoding.specs import job_spec
+from job_service.entrypoints.decoding.specs import LARGEST_SPEC, job_spec
 from job_service.entrypoints.decoding.submits import batch_specs, submitted_spec
 from job_service.entrypoints.encoding.specs import spec_message
 from servicekit.errors import Failure, InvalidArgument, Unimplemented
@@ -135,7 +135,9 @@ def test_any_type_is_accepted_while_none_is_known() -> None:
         ({"name": "a\0"}, "name"),
         ({"image": "x" * 513}, "image"),
         ({"pool": "x" * 129}, "pool"),
+        ({"pool": "a\nb"}, "pool"),
         ({"provider": "x" * 129}, "provider"),
+        ({"provider": "a\u2028b"}, "provider"),
         ({"environment": {"A": "x" * 16_384}}, "environment"),
         ({"environment": {"A": "\0"}}, "environment"),
         ({"strategy": 99}, "strategy"),
@@ -168,10 +170,14 @@ def test_any_type_is_accepted_while_none_is_known() -> None:
         (simulation(exit_code=-1), "simulation.exit_code"),
         (resources(resource_type=9), "resources.resource_type"),
         (resources(count=-1), "resources.count"),
-        (resources(count=1025), "resources.count"),
+        (resources(count=1001), "resources.count"),
         (resources(milli_gpu_per_device=1001), "resources.milli_gpu_per_device"),
         (resources(milli_gpu_per_device=-1), "resources.milli_gpu_per_device"),
         (resources(milli_gpu_per_device=500, count=2), "resources.milli_gpu_per_device"),
+        (
+            resources(milli_gpu_per_device=999, resource_type=resource_pb2.RESOURCE_TYPE_CPU),
+            "resources.milli_gpu_per_device",
+        ),
         (resources(memory_gb=-1), "resources.memory_gb"),
         (resources(memory_gb=65_537), "resources.memory_gb"),
         (resources(vcpus=-1), "resources.vcpus"),
@@ -190,6 +196,21 @@ def test_what_makes_no_sense_is_refused_by_its_path(fields: dict[str, Any], fiel
     assert "FIELD_INVALID" == refused.value.reason
     assert [f"spec.{field}"] == [violation.field for violation in refused.value.violations]
     assert refused.value.message.startswith(f"spec.{field}: expected ")
+
+
+def test_a_spec_has_a_size_in_bytes() -> None:
+    """Every text may be short enough in characters, and all of them too long in UTF-8."""
+    environment = {"A": "\N{EXTRATERRESTRIAL ALIEN}" * 12_000}
+    fitting = job_pb2.JobSpec(command="x", environment=environment, labels={"a": ""})
+    room = LARGEST_SPEC - fitting.ByteSize() - 1  # A longer text takes a byte more to say so.
+    fitting.command = "x" * (room + 1)
+    assert LARGEST_SPEC == fitting.ByteSize()
+    assert environment == job_spec(fitting, "spec.", KNOWN).environment
+
+    fitting.command += "x"
+    with pytest.raises(InvalidArgument, match=r"spec: expected at most 49152 bytes") as refused:
+        job_spec(fitting, "spec.", KNOWN)
+    assert {"field": "spec"} == refused.value.metadata
 
 
 @pytest.mark.parametrize("gpu_type", ["x" * 65, "a\0b"])

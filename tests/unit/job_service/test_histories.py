@@ -33,7 +33,7 @@ from tests.fakes.jobs import (
 )
 
 OWNERS = [ADA, BOB]
-POLICIES = [policy(hours=10, auto_hours=hours, auto_start=True) for hours in (-1, 1, 100)]
+POLICIES = [policy(hours=10, auto_hours=hours, auto_start=True) for hours in (0, 1, 100)]
 REFUSALS = (JobNotFound, JobStateForbids, QuotaExceeded)
 
 uses = st.sampled_from([0, 1, HOUR, 20 * HOUR])

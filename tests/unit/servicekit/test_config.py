@@ -41,6 +41,16 @@ def test_variables_override_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
 
 
+def test_production_takes_no_failpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are a test's, and one that was left on would be an outage."""
+    monkeypatch.setenv("DEMO_FAILPOINTS", "x=crash")
+    assert "x=crash" == load(Settings).failpoints
+
+    monkeypatch.setenv("DEMO_ENVIRONMENT", "production")
+    with pytest.raises(ConfigurationError, match="DEMO_FAILPOINTS: expected none in production"):
+        load(Settings)
+
+
 @pytest.mark.parametrize(("name", "text", "expected"), [
     ("DATABASE_URL", "postgresql://u:p@h/d", "postgresql://u:p@h/d"),
     ("WORKERS", "7", 7),

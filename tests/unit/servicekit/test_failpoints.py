@@ -49,7 +49,7 @@ def test_points_that_are_reached_are_counted_though_not_configured() -> None:
 
 
 def test_delay_blocks_the_thread() -> None:
-    """For the writer's thread."""
+    """For where there is no event loop, as in the writer."""
     configure("a.b=delay(30)")
     started = time.monotonic()
     failpoint("a.b")
