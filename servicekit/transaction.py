@@ -73,7 +73,7 @@ class _Changes:
 class Transaction:
     """Buffered reads and writes of one group.
 
-    Lives in the writer's thread for one database transaction.
+    Lives with the writer for one database transaction.
     """
 
     def __init__(

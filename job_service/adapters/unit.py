@@ -31,17 +31,28 @@ class SqlUnitOfWork:
 
 
 class _Documents:
-    """Encodes each state of a job once, for its row and for its event."""
+    """Encodes each state of a job once, for its row and for its event, and decodes none twice."""
 
     def __init__(self) -> None:
-        self._encoded: dict[int, tuple[Job, bytes]] = {}
+        self._jobs: dict[bytes, Job] = {}
+        self._encoded: dict[int, bytes] = {}
 
     def of(self, job: Job) -> bytes:
-        """The job's document; the job is kept beside it, so that its identity stays its own."""
-        known = self._encoded.get(id(job))
-        if known is None:
-            known = self._encoded[id(job)] = (job, encode_job(job))
-        return known[1]
+        """The job's document; both are kept, so that the job's identity stays its own."""
+        document = self._encoded.get(id(job))
+        if document is None:
+            document = encode_job(job)
+            job = self._jobs.setdefault(document, job)
+            self._encoded[id(job)] = document
+        return document
+
+    def job(self, document: bytes) -> Job:
+        """The job of a document."""
+        job = self._jobs.get(document)
+        if job is None:
+            job = self._jobs[document] = decode_job(document)
+            self._encoded[id(job)] = document
+        return job
 
 
 class SqlJobs:
@@ -58,7 +69,7 @@ class SqlJobs:
     def find(self, job_id: str) -> Job | None:
         """The job, or None."""
         row = self._transaction.get(JOBS, job_id)
-        return decode_job(row["document"]) if row else None
+        return self._documents.job(row["document"]) if row else None
 
     def get(self, job_id: str) -> Job:
         """The job; raises JobNotFound."""

@@ -7,7 +7,7 @@ PENDING -> APPROVED -> QUEUED -> RUNNING -> COMPLETED | FAILED; PENDING -> REJEC
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from job_service.domain.errors import JobStateForbids
 from job_service.domain.spec import JobSpec
@@ -176,28 +176,32 @@ class Job:
     def approve(self, by: str, comment: str, now: datetime) -> Change:
         """Lets a pending job go ahead."""
         self._demand("be approved", JobState.PENDING)
-        job = replace(self, state=JobState.APPROVED, approved_by=by, approved_at=now)
-        return self._became(job, EventKind.APPROVED, by, comment, now)
+        event = EventKind.APPROVED, by, comment, now
+        return self._became(*event, state=JobState.APPROVED, approved_by=by, approved_at=now)
 
     def reject(self, by: str, reason: str, now: datetime) -> Change:
         """Ends a pending job; its quota goes back."""
         self._demand("be rejected", JobState.PENDING)
-        job = replace(self, state=JobState.REJECTED, reject_reason=reason, ended_at=now, reserved=0)
-        return self._became(job, EventKind.REJECTED, by, reason, now)
+        event = EventKind.REJECTED, by, reason, now
+        return self._became(
+            *event, state=JobState.REJECTED, reject_reason=reason, ended_at=now, reserved=0
+        )
 
     def queue(self, run_id: str, by: str, now: datetime) -> Change:
         """Hands an approved job over to the scheduler, as a new run."""
         self._demand("be started", JobState.APPROVED)
         run = Run(run_id, self.run_count + 1, RunState.QUEUED, queued_at=now)
-        job = replace(self, state=JobState.QUEUED, queued_at=now, run=run, run_count=run.attempt)
-        return self._became(job, EventKind.QUEUED, by, "", now)
+        event = EventKind.QUEUED, by, "", now
+        return self._became(
+            *event, state=JobState.QUEUED, queued_at=now, run=run, run_count=run.attempt
+        )
 
     def run_started(self, placement: Placement, now: datetime) -> Change:
         """The scheduler placed the run and its backend was told."""
         run = self._current_run("start running", JobState.QUEUED)
         run = replace(run, state=RunState.RUNNING, placement=placement, started_at=now)
-        job = replace(self, state=JobState.RUNNING, started_at=now, run=run)
-        return self._became(job, EventKind.STARTED, SCHEDULER, "", now)
+        event = EventKind.STARTED, SCHEDULER, "", now
+        return self._became(*event, state=JobState.RUNNING, started_at=now, run=run)
 
     def run_ended(self, failure: Failure | None, used: int, now: datetime) -> Change:
         """The run ended by itself, or could never start: well if ``failure`` is None.
@@ -209,18 +213,17 @@ class Job:
         exit_code = failure.exit_code if failure else 0
         run = replace(run, state=run_state, ended_at=now, used=used, exit_code=exit_code)
         billed = 0 if failure and failure.fault is Fault.PLATFORM else min(used, self.reserved)
-        state = JobState.FAILED if failure else JobState.COMPLETED
-        job = replace(
-            self,
-            state=state,
+        kind = EventKind.FAILED if failure else EventKind.COMPLETED
+        event = kind, SCHEDULER, failure.message if failure else "", now
+        return self._became(
+            *event,
+            state=JobState.FAILED if failure else JobState.COMPLETED,
             run=run,
             failure=failure,
             used=self.used + billed,
             reserved=0,
             ended_at=now,
         )
-        kind = EventKind.FAILED if failure else EventKind.COMPLETED
-        return self._became(job, kind, SCHEDULER, failure.message if failure else "", now)
 
     def cancel(self, by: str, reason: str, now: datetime) -> Change:
         """Ends an unfinished job at once.
@@ -230,8 +233,9 @@ class Job:
         if self.state.ended:
             raise JobStateForbids("be cancelled", self.id, self.state)
         run = replace(self.run, state=RunState.CANCELLED, ended_at=now) if self.run else None
-        job = replace(
-            self,
+        event = EventKind.CANCELLED, by, reason, now
+        return self._became(
+            *event,
             state=JobState.CANCELLED,
             run=run,
             cancelled_by=by,
@@ -239,7 +243,6 @@ class Job:
             ended_at=now,
             reserved=0,
         )
-        return self._became(job, EventKind.CANCELLED, by, reason, now)
 
     def _demand(self, verb: str, *states: JobState) -> None:
         if self.state not in states:
@@ -252,9 +255,9 @@ class Job:
         return self.run
 
     def _became(
-        self, job: "Job", kind: EventKind, actor: str, reason: str, now: datetime
+        self, kind: EventKind, actor: str, reason: str, now: datetime, /, **new: Any
     ) -> Change:
-        job = replace(job, updated_at=now, changes=self.changes + 1)
+        job = replace(self, **new, updated_at=now, changes=self.changes + 1)
         return Change(job, JobEvent(kind, job, actor, reason, now, self.state))
 
 

@@ -4,27 +4,36 @@ Each restarts from its cursor after any failure.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from time import monotonic
+from typing import Any, TypeAlias
 
 from job_service.application.commands import MoveCursor
 from job_service.application.following import READER, ApplyReports
 from job_service.application.ports import QueuedRun, Reader, Scheduler
 from job_service.domain.job import EventKind
+from job_service.domain.reports import Report
 from job_service.entrypoints.events import EventDecoder
 from servicekit.eventlog import EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
 
 FORWARD = "forward"
+NOTED_EVERY_S = 0.1
+REPORTS = 500
+LINGER_S = 0.002
 CATALOGUE_REFRESH_S = 30.0
+
+Told: TypeAlias = tuple[list[Report], str]
+"""Reports, and the position in the scheduler's log that they reach to."""
 
 
 @dataclass(frozen=True)
 class Forwarder:
     """The outbox: hands queued jobs to the scheduler and stops the runs of cancelled ones.
 
-    The cursor moves after the call, so that a crash in between repeats it; the run's id makes that
+    The cursor moves after the calls, now and then: what a crash repeats, the run's id makes
     harmless.
     """
 
@@ -38,9 +47,13 @@ class Forwarder:
         """Follows the service's own log from its cursor on."""
         position = await self.reader.position(FORWARD)
         after = self.log.revision(position) if position else 0
+        unnoted, due = False, 0.0
         async for batch in self.log.follow(after):
-            if await self._deliver(batch):
-                await self.writer.execute(MoveCursor(FORWARD, self.log.token(batch[-1].revision)))
+            after = batch[-1].revision if batch else after
+            unnoted = await self._deliver(batch) or unnoted
+            if unnoted and monotonic() >= due:
+                await self.writer.execute(MoveCursor(FORWARD, self.log.token(after)))
+                unnoted, due = False, monotonic() + NOTED_EVERY_S
 
     async def _deliver(self, batch: list[RecordedEvent]) -> bool:
         queued = self._runs(batch, EventKind.QUEUED)
@@ -68,9 +81,26 @@ class Follower:
     async def run(self) -> None:
         """Follows the scheduler's log from the cursor on."""
         position = await self.reader.position(READER)
-        async for reports, reached in self.scheduler.watch(position):
+        async for reports, reached in gathered(self.scheduler.watch(position)):
             if reports:
                 await self.writer.execute(ApplyReports(tuple(reports), reached))
+
+
+async def gathered(stream: AsyncIterator[Told]) -> AsyncIterator[Told]:
+    """The stream, read one ahead; what comes faster than it is taken is taken together."""
+    coming = asyncio.ensure_future(anext(stream))
+    try:
+        while True:
+            reports, reached = await coming
+            coming = asyncio.ensure_future(anext(stream))
+            while coming.done() and len(reports) < REPORTS:
+                more, reached = await coming
+                reports += more
+                coming = asyncio.ensure_future(anext(stream))
+                await asyncio.wait([coming], timeout=LINGER_S)
+            yield reports, reached
+    finally:
+        coming.cancel()
 
 
 @dataclass

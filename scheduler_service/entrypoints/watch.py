@@ -18,7 +18,7 @@ from scheduler_service.domain.events import (
 )
 from scheduler_service.entrypoints import encoding
 from servicekit.clock import Clock
-from servicekit.eventlog import BOOKMARK, EventLog
+from servicekit.eventlog import BOOKMARK, EventLog, Pace
 from servicekit.transaction import RecordedEvent
 
 BATCH = 500
@@ -57,8 +57,11 @@ class EventFeed:
         """
         after = self._log.revision(resume_token) if resume_token else 0
         due = self._clock.monotonic() + self._bookmark
+        pace = Pace()
         while True:
+            await pace.rest()
             batch = that_fit(await self._log.read(after, BATCH))
+            pace.took(batch)
             after = batch[-1].revision if batch else after
             wanted = [it for it in batch if not workload_ids or it.subject in workload_ids]
             if wanted:

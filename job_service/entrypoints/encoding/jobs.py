@@ -29,14 +29,14 @@ _WAITING = {
 }
 
 
-def job_message(job: Job) -> job_pb2.Job:
-    """A job."""
+def job_message(job: Job, spec: job_pb2.JobSpec | None = None) -> job_pb2.Job:
+    """A job; ``spec`` is its spec's message where that has been made before."""
     return job_pb2.Job(
         id=job.id,
         owner_id=job.owner.id,
         owner=job.owner.name,
         team=job.owner.team,
-        spec=spec_message(job.spec),
+        spec=spec or spec_message(job.spec),
         state=_STATES[job.state],
         status=job.state.value,
         gpu_type=job.spec.resources.gpu_type,
@@ -63,9 +63,13 @@ def job_message(job: Job) -> job_pb2.Job:
 
 
 def event_message(
-    event: JobEvent, revision: int, event_id: str, resume_token: str
+    event: JobEvent,
+    revision: int,
+    event_id: str,
+    resume_token: str,
+    spec: job_pb2.JobSpec | None = None,
 ) -> job_event_pb2.JobEvent:
-    """An event of a job."""
+    """An event of a job; ``spec`` as above."""
     return job_event_pb2.JobEvent(
         revision=revision,
         id=event_id,
@@ -73,7 +77,7 @@ def event_message(
         time=timestamp(event.at),
         actor=event.actor,
         reason=event.reason,
-        job=job_message(event.job),
+        job=job_message(event.job, spec),
         resume_token=resume_token,
         previous_state=_STATES[event.previous_state]
         if event.previous_state

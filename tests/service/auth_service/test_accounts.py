@@ -167,7 +167,7 @@ async def test_a_token_expires(open_house: Open) -> None:
 
 
 async def test_the_configured_accounts_can_sign_in(open_house: Open) -> None:
-    """The first admin must change its password; services have a role of their own."""
+    """The first admin must change its password; a service has a role of its own."""
     secrets = {"admin_password": "the admin's password", "service_password": "of all services"}
     for _ in range(2):
         async with open_house(**secrets) as house:
@@ -175,7 +175,7 @@ async def test_the_configured_accounts_can_sign_in(open_house: Open) -> None:
             assert (True, True) == (admin.is_admin, admin.password_change_required)
             service = (await house.login("job-service", secrets["service_password"])).user
             assert user_pb2.ROLE_SERVICE == service.role
-            assert 3 == len(await stored(house, USERS))
+            assert 2 == len(await stored(house, USERS))
 
 
 async def test_no_password_is_stored_in_the_clear_or_in_a_fast_hash(house: House) -> None:

@@ -19,6 +19,14 @@ RESOURCES = resource_pb2.ResourceSpec
 LETTERS = [chr(number) for number in range(0x4E00, 0x4E00 + 64)]
 YEAR = Duration(seconds=int(LONGEST.total_seconds()))
 
+
+def short_variables(count: int) -> dict[str, str]:
+    """So many variables with as little in each as possible."""
+    return {
+        "".join(pair): "" for pair in itertools.islice(itertools.product(LETTERS, repeat=2), count)
+    }
+
+
 EDGES: dict[str, dict[str, Any]] = {
     "devices": {"resources": RESOURCES(count=1000, nodes=1024, memory_gb=65_536, vcpus=4096)},
     "cores": {
@@ -39,9 +47,8 @@ EDGES: dict[str, dict[str, Any]] = {
         "simulation": workload_pb2.Simulation(duration=YEAR, exit_code=255),
     },
     "empty arguments": {"args": [""] * 8193},
-    "short variables": {
-        "environment": {"".join(pair): "" for pair in itertools.product(LETTERS, LETTERS[:60])}
-    },
+    "short variables": {"environment": short_variables(3400)},
+    "both": {"args": [""] * 8193, "environment": short_variables(2700)},
 }
 
 
@@ -49,14 +56,16 @@ def largest(fields: dict[str, Any]) -> job_pb2.JobSpec:
     """A spec with these fields, made as large as a spec may be by its other texts."""
     spec = job_pb2.JobSpec(**fields)
     if not spec.args:
-        spec.command = "x" * 8000
-    for number in range(32):
-        room = LARGEST_SPEC - spec.ByteSize() - 20
-        spec.labels[str(number)] = "\U0001f47d" * max(0, min(255, room // 4))
-    room = LARGEST_SPEC - spec.ByteSize() - 20
-    if not spec.environment and room > 0:
-        spec.environment["A"] = "\U0001f47d" * min(16_000, room // 4)
+        spec.command = "x" * min(8192, _room(spec))
+    if not spec.environment:
+        spec.environment["A"] = "\U0001f47d" * (_room(spec) // 4)
+    assert 0 <= LARGEST_SPEC - spec.ByteSize() < 600
     return spec
+
+
+def _room(spec: job_pb2.JobSpec) -> int:
+    """How many bytes a further text may have, which takes some itself to say so."""
+    return LARGEST_SPEC - spec.ByteSize() - 16
 
 
 @pytest.mark.parametrize("edge", EDGES)

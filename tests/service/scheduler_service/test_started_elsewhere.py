@@ -35,11 +35,9 @@ async def test_a_workload_that_a_late_writer_started_runs_to_its_end(
 
 async def start_elsewhere(house: House, url: str, workload_id: str) -> None:
     """Starts a workload on a free T4, through a writer that the service knows nothing of."""
-    node_id = await house.service.database.read(
-        lambda it: it.execute(
-            sa.select(DEVICES.c.node_id).where(DEVICES.c.pool == "inference")
-        ).scalar()
-    )
+    inference = sa.select(DEVICES.c.node_id).where(DEVICES.c.pool == "inference").limit(1)
+    read = house.service.database.read
+    node_id = await read(lambda connection: connection.execute(inference).scalar_one())
     devices = (DeviceSlice(0, 1000),)
     on_t4 = Placement("inference", "", (NodeSlice(node_id, node_id, "T4", devices, 0, 0),))
     database = Database(url)
