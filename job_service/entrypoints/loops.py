@@ -33,8 +33,8 @@ Told: TypeAlias = tuple[list[Report], str]
 class Forwarder:
     """The outbox: hands queued jobs to the scheduler and stops the runs of cancelled ones.
 
-    The cursor moves after the calls, now and then: what a crash repeats, the run's id makes
-    harmless.
+    The cursor moves after the calls, now and then and when the loop is stopped: what a crash
+    repeats, the run's id makes harmless.
     """
 
     log: EventLog
@@ -48,12 +48,20 @@ class Forwarder:
         position = await self.reader.position(FORWARD)
         after = self.log.revision(position) if position else 0
         unnoted, due = False, 0.0
-        async for batch in self.log.follow(after):
-            after = batch[-1].revision if batch else after
-            unnoted = await self._deliver(batch) or unnoted
-            if unnoted and monotonic() >= due:
-                await self.writer.execute(MoveCursor(FORWARD, self.log.token(after)))
-                unnoted, due = False, monotonic() + NOTED_EVERY_S
+        try:
+            async for batch in self.log.follow(after):
+                unnoted = await self._deliver(batch) or unnoted
+                after = batch[-1].revision if batch else after
+                if unnoted and monotonic() >= due:
+                    await self._note(after)
+                    unnoted, due = False, monotonic() + NOTED_EVERY_S
+        except asyncio.CancelledError:
+            if unnoted:
+                await self._note(after)
+            raise
+
+    async def _note(self, revision: int) -> None:
+        await self.writer.execute(MoveCursor(FORWARD, self.log.token(revision)))
 
     async def _deliver(self, batch: list[RecordedEvent]) -> bool:
         queued = self._runs(batch, EventKind.QUEUED)
