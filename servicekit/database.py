@@ -23,6 +23,7 @@ _log = logger(__name__)
 
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
+CHECKPOINT_PAGES = 4_000  # 16 MB of log: pages that change again and again are copied once
 CACHED_STATEMENTS = 4_000  # a text for each number of rows that a group may send to a table
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -139,6 +140,7 @@ def _sqlite(url: sa.URL, size: int, begin: str, query_only: bool) -> Engine:
             f"busy_timeout={BUSY_TIMEOUT_MS}",
             "journal_mode=WAL",
             "synchronous=FULL",
+            f"wal_autocheckpoint={CHECKPOINT_PAGES}",
             "foreign_keys=ON",
             f"query_only={int(query_only)}",
         ):
