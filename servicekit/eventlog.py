@@ -10,7 +10,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from dataclasses import fields
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -32,7 +31,6 @@ COMPLETION = 16
 POLL = timedelta(milliseconds=200)
 BOOKMARK = timedelta(seconds=15)
 REST_EACH_S, LONGEST_REST_S = 0.004, 0.016
-_EVENT_FIELDS = tuple(field.name for field in fields(RecordedEvent))
 
 
 class EventLog:
@@ -92,7 +90,7 @@ class EventLog:
 
     def record(self, connection: Connection, events: list[RecordedEvent]) -> None:
         """Writes events and the new head inside the caller's transaction."""
-        rows = [{name: getattr(event, name) for name in _EVENT_FIELDS} for event in events]
+        rows = [event._asdict() for event in events]
         statements(self._tables.events, connection.dialect).insert(connection, rows)
         connection.execute(self._tables.event_log.update().values(head=events[-1].revision))
 

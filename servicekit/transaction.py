@@ -9,7 +9,7 @@ many commands wrote.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -31,8 +31,7 @@ class Inseparable(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What happened to one subject, as a command appends it; the log gives it its revision.
 
     Attributes:
@@ -46,16 +45,20 @@ class Event:
     at: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedEvent(Event):
-    """An event as its log holds it.
+class RecordedEvent(NamedTuple):
+    """An event as its log holds it; a tuple, because it travels from the writer's process.
 
     Attributes:
+        kind, subject, payload, at: as they were appended.
         revision: gap-free position in the log, from 1.
         traceparent: W3C trace context of the request that caused it, or empty.
         more: whether the same change goes on in the next event.
     """
 
+    kind: str
+    subject: str
+    payload: bytes
+    at: int
     revision: int
     traceparent: str
     more: bool
@@ -223,9 +226,7 @@ class Transaction:
 
     def _flush_events(self) -> None:
         recorded = [
-            RecordedEvent(
-                event.kind, event.subject, event.payload, event.at, revision, traceparent, more
-            )
+            RecordedEvent(*event, revision, traceparent, more)
             for revision, (event, traceparent, more) in enumerate(self._events, self._head + 1)
         ]
         self._record(self._connection, recorded)
