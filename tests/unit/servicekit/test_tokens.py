@@ -61,9 +61,7 @@ def test_a_page_token_returns_its_key(scope: str, key: list[str | int | float | 
     assert tuple(key) == decode_page_token(scope, encode_page_token(scope, key), *types)
 
 
-@pytest.mark.parametrize(
-    "key", [[], [1, "a"], ["a"], [None], [1.0], [True], [2**63], [-(2**63) - 1]]
-)
+@pytest.mark.parametrize("key", [[], [1, "a"], ["a"], [None], [1.0], [True], [2**63]])
 def test_a_page_token_with_another_key_is_refused(key: list[int | str | float | None]) -> None:
     """Another number of values or another type, or a number that no column holds."""
     with pytest.raises(InvalidArgument) as refusal:
