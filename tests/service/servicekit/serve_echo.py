@@ -14,15 +14,21 @@ from servicekit.server import Server, run
 from tests.service.servicekit.echo import ACCESS, SERVICE, EchoResponse, EchoServicer, register
 
 
+begun = asyncio.Event()
+
+
 async def slow(request: Any, context: Any) -> Any:
     """Answers after as many milliseconds as the count says."""
+    begun.set()
     await asyncio.sleep(request.count / 1000)
     return EchoResponse(text=request.text)
 
 
 async def watch(request: Any, context: Any) -> AsyncIterator[Any]:
-    """Answers once, then never again."""
+    """Answers once, again when a slow call has begun, then never again."""
     yield EchoResponse(count=1)
+    await begun.wait()
+    yield EchoResponse(count=2)
     await asyncio.Event().wait()
 
 

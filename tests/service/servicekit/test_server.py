@@ -209,7 +209,7 @@ async def test_sigterm_ends_the_process_with_code_0_after_its_calls() -> None:
         stream = stub.Watch(EchoRequest())
         await anext(stream)
         call = asyncio.ensure_future(stub.Greet(EchoRequest(text="bye", count=500)))
-        await stub.Say(EchoRequest())
+        await anext(stream)
         process.send_signal(signal.SIGTERM)
         assert "bye" == (await call).text
         with pytest.raises(Unavailable):
