@@ -13,7 +13,6 @@ from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.server import Server, run
 from tests.service.servicekit.echo import ACCESS, SERVICE, EchoResponse, EchoServicer, register
 
-
 begun = asyncio.Event()
 
 
