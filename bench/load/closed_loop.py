@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from bench.load import frames, http1, http2
@@ -50,7 +51,7 @@ async def call_rest(
     return meter.result()
 
 
-class _Slot:
+class _Slot(ABC):
     """One call in flight at a time, until the meter has had enough or a call fails."""
 
     def __init__(self, template: Template, meter: Meter) -> None:
@@ -69,8 +70,9 @@ class _Slot:
         else:
             self.done.set()
 
+    @abstractmethod
     def _send(self, request: bytes) -> None:
-        raise NotImplementedError
+        """Sends one request; `_finish` is called with what became of it."""
 
 
 class _GrpcSlot(_Slot):
