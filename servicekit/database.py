@@ -35,6 +35,15 @@ _DEAD_PEER = {
     "tcp_user_timeout": 10_000,
 }
 
+# The writer finds rows by their keys alone. A plan made while a table was small, or not analysed
+# yet, would read all of it for every group, ever longer as it grows.
+_BY_KEY = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+
 
 class Database:
     """Owns both engines of one database and the threads that read from it."""
@@ -104,13 +113,15 @@ def unavailable(error: DBAPIError) -> Unavailable:
 def _engine(url: sa.URL, *, size: int, begin: str, query_only: bool = False) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, size, begin, query_only)
-    settings = {
+    settings: dict[str, Any] = {
         "synchronous_commit": "on",
         "default_transaction_read_only": "on" if query_only else "off",
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         # A frozen replica loses the log's lock instead of stopping all the others.
         "idle_in_transaction_session_timeout": STATEMENT_TIMEOUT_MS,
     }
+    if not query_only:
+        settings |= _BY_KEY
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return sa.create_engine(
         url,

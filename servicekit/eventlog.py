@@ -24,6 +24,7 @@ from servicekit.statements import statements
 from servicekit.tables import Plumbing
 from servicekit.tokens import ResumeToken
 from servicekit.transaction import RecordedEvent, Transaction
+from servicekit.values import asdict
 
 TAIL = 20_000
 BATCH = 500
@@ -90,7 +91,7 @@ class EventLog:
 
     def record(self, connection: Connection, events: list[RecordedEvent]) -> None:
         """Writes events and the new head inside the caller's transaction."""
-        rows = [event._asdict() for event in events]
+        rows = [asdict(event) for event in events]
         statements(self._tables.events, connection.dialect).insert(connection, rows)
         connection.execute(self._tables.event_log.update().values(head=events[-1].revision))
 

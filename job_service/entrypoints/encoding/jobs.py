@@ -1,5 +1,7 @@
 """Jobs, their runs and their events."""
 
+from datetime import datetime
+
 from gpuaas.job.v1 import job_event_pb2, job_pb2, run_pb2
 from gpuaas.scheduler.v1 import resource_pb2
 from job_service.domain.job import (
@@ -20,18 +22,22 @@ _STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state}") for state in JobS
 _RUN_STATES = {state: run_pb2.RunState.Value(f"RUN_STATE_{state}") for state in RunState}
 _EVENT_KINDS = {kind: job_event_pb2.JobEvent.Kind.Value(f"KIND_{kind}") for kind in EventKind}
 _WAITING = {
-    JobState.PENDING: (job_pb2.WaitingReason.KIND_APPROVAL, "Waits for an admin's approval."),
-    JobState.APPROVED: (
-        job_pb2.WaitingReason.KIND_HELD,
-        "Approved; waits for an admin to start it.",
+    JobState.PENDING: job_pb2.WaitingReason(
+        kind=job_pb2.WaitingReason.KIND_APPROVAL, message="Waits for an admin's approval."
     ),
-    JobState.QUEUED: (job_pb2.WaitingReason.KIND_RESOURCES, "Waits for free devices."),
+    JobState.APPROVED: job_pb2.WaitingReason(
+        kind=job_pb2.WaitingReason.KIND_HELD, message="Approved; waits for an admin to start it."
+    ),
+    JobState.QUEUED: job_pb2.WaitingReason(
+        kind=job_pb2.WaitingReason.KIND_RESOURCES, message="Waits for free devices."
+    ),
 }
 
 
 def job_message(job: Job, spec: job_pb2.JobSpec | None = None) -> job_pb2.Job:
     """A job; ``spec`` is its spec's message where that has been made before."""
-    return job_pb2.Job(
+    created = timestamp(job.created_at)
+    message = job_pb2.Job(
         id=job.id,
         owner_id=job.owner.id,
         owner=job.owner.name,
@@ -40,26 +46,45 @@ def job_message(job: Job, spec: job_pb2.JobSpec | None = None) -> job_pb2.Job:
         state=_STATES[job.state],
         status=job.state.value,
         gpu_type=job.spec.resources.gpu_type,
-        create_time=timestamp(job.created_at),
-        update_time=timestamp(job.updated_at),
-        approve_time=timestamp_or_none(job.approved_at),
-        queue_time=timestamp_or_none(job.queued_at),
-        start_time=timestamp_or_none(job.started_at),
-        end_time=timestamp_or_none(job.ended_at),
-        current_run=_run(job, job.run) if job.run else None,
+        create_time=created,
+        update_time=created if job.changes == 1 else timestamp(job.updated_at),
         run_count=job.run_count,
-        failure=_failure(job.failure) if job.failure else None,
-        waiting=_waiting(job),
-        reject_reason=job.reject_reason,
-        approved_by=job.approved_by,
+        waiting=_WAITING.get(job.state),
         reserved_milli_gpu_seconds=job.reserved,
         used_milli_gpu_seconds=job.used,
         version=job.changes,
-        cancelled_by=job.cancelled_by,
-        cancel_reason=job.cancel_reason,
         task_id=job.id,
-        created_at=timestamp(job.created_at),
+        created_at=created,
     )
+    if job.approved_at:
+        _add_course(message, job)
+    if job.ended_at:
+        _add_end(message, job, job.ended_at)
+    return message
+
+
+def _add_course(message: job_pb2.Job, job: Job) -> None:
+    """What a job has once it is approved."""
+    message.approved_by = job.approved_by
+    for name, at in (
+        ("approve_time", job.approved_at),
+        ("queue_time", job.queued_at),
+        ("start_time", job.started_at),
+    ):
+        if at:
+            getattr(message, name).CopyFrom(timestamp(at))
+    if job.run:
+        message.current_run.CopyFrom(_run(job, job.run))
+
+
+def _add_end(message: job_pb2.Job, job: Job, ended_at: datetime) -> None:
+    """What a job has once it has ended."""
+    message.end_time.CopyFrom(timestamp(ended_at))
+    message.reject_reason = job.reject_reason
+    message.cancelled_by = job.cancelled_by
+    message.cancel_reason = job.cancel_reason
+    if job.failure:
+        message.failure.CopyFrom(_failure(job.failure))
 
 
 def event_message(
@@ -132,10 +157,3 @@ def _failure(failure: Failure) -> run_pb2.Failure:
         message=failure.message,
         exit_code=failure.exit_code,
     )
-
-
-def _waiting(job: Job) -> job_pb2.WaitingReason | None:
-    if job.state not in _WAITING:
-        return None
-    kind, message = _WAITING[job.state]
-    return job_pb2.WaitingReason(kind=kind, message=message)
