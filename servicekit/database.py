@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from servicekit.errors import Unavailable
 from servicekit.logs import logger
+from servicekit.statements import send
 
 T = TypeVar("T")
 _log = logger(__name__)
@@ -159,6 +160,6 @@ def _sqlite(url: sa.URL, size: int, begin: str, query_only: bool) -> Engine:
 
     @sa.event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        send(connection, begin)
 
     return engine

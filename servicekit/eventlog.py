@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from servicekit.database import Database
 from servicekit.errors import InvalidArgument, OutOfRange, Unavailable
 from servicekit.loops import forever
-from servicekit.statements import statements
+from servicekit.statements import send, statements
 from servicekit.tables import Plumbing
 from servicekit.tokens import ResumeToken
 from servicekit.transaction import RecordedEvent, Transaction
@@ -94,15 +94,14 @@ class EventLog:
         The row lock makes writing groups of all replicas follow one another, as ``BEGIN IMMEDIATE``
         does on SQLite: revisions are gap-free and in commit order on both.
         """
-        head: int = connection.exec_driver_sql(_LOCK[self._database.is_sqlite]).scalar_one()
-        return head
+        ((head,),) = send(connection, _LOCK[self._database.is_sqlite]).fetchall()
+        return int(head)
 
     def record(self, connection: Connection, events: list[RecordedEvent]) -> None:
         """Writes events and the new head inside the caller's transaction."""
         rows = [asdict(event) for event in events]
         statements(self._tables.events, connection.dialect).insert(connection, rows)
-        head = (events[-1].revision,)
-        connection.exec_driver_sql(_MOVE[self._database.is_sqlite], head)
+        send(connection, _MOVE[self._database.is_sqlite], (events[-1].revision,))
 
     def trim(self, transaction: Transaction, revision: int) -> None:
         """Deletes events up to and including ``revision``; a cursor before it is then too old."""

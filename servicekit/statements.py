@@ -15,6 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
 
 from servicekit.arrays import packed
 
@@ -45,7 +47,7 @@ class Statements:
         for part in _parts(keys):
             values = part if len(self._key) > 1 else [(key,) for key in part]
             found = self._send(connection, self._select_text, self._key, values)
-            for row in found.all():
+            for row in found.fetchall():
                 yield dict(zip(self._columns, row, strict=True))
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
@@ -68,12 +70,12 @@ class Statements:
         text: Callable[[int], str],
         names: Sequence[str],
         rows: Sequence[tuple[Any, ...]],
-    ) -> sa.CursorResult[Any]:
+    ) -> DBAPICursor:
         if self._by_rows:
-            return connection.exec_driver_sql(text(len(rows)), tuple(chain.from_iterable(rows)))
+            return send(connection, text(len(rows)), tuple(chain.from_iterable(rows)))
         columns = zip(names, zip(*rows, strict=True), strict=True)
         arrays = tuple(packed(self._types[name], values) for name, values in columns)
-        return connection.exec_driver_sql(text(0), arrays)
+        return send(connection, text(0), arrays)
 
     @cache  # noqa: B019 - as many as there are tables, for as long as the process lives
     def _select_text(self, count: int) -> str:
@@ -119,6 +121,30 @@ class Statements:
         arrays = ", ".join(f"%s::{self._types[name]}[]" for name in names)
         columns = ", ".join(f"column{place}" for place in range(1, len(names) + 1))
         return f"unnest({arrays}) AS given({columns})"
+
+
+def send(connection: Connection, text: str, values: Sequence[Any] = ()) -> DBAPICursor:
+    """Sends a text in the driver's own dialect and returns the driver's cursor.
+
+    What SQLAlchemy makes of a statement and its result took longer than the statement itself; its
+    connection, its transaction and its errors stay.
+
+    Raises:
+        DBAPIError: as SQLAlchemy would.
+    """
+    cursor = connection.connection.cursor()
+    dialect = connection.dialect
+    errors: Any = dialect.loaded_dbapi.Error
+    try:
+        cursor.execute(text, values)
+    except errors as error:
+        lost = dialect.is_disconnect(error, connection.connection, cursor)
+        if lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None, None, error, errors, True, connection_invalidated=lost, dialect=dialect
+        ) from error
+    return cursor
 
 
 @cache
