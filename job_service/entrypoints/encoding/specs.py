@@ -1,4 +1,7 @@
-"""What was asked for."""
+"""What was asked for.
+
+Messages are written in place: a part that is made on its own is copied into its whole.
+"""
 
 from gpuaas.job.v1 import job_pb2
 from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
@@ -10,7 +13,7 @@ from job_service.domain.spec import (
     Simulation,
     Strategy,
 )
-from servicekit.wellknown import duration
+from servicekit.wellknown import write_span
 
 _RESOURCE_TYPES = {
     kind: resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{kind}") for kind in ResourceType
@@ -24,50 +27,46 @@ _STRATEGIES: dict[Strategy | None, resource_pb2.Strategy.ValueType] = {
 }
 
 
-def spec_message(spec: JobSpec) -> job_pb2.JobSpec:
+def write_spec(message: job_pb2.JobSpec, spec: JobSpec) -> None:
     """What was asked for."""
-    message = job_pb2.JobSpec(
-        name=spec.name,
-        command=spec.command,
-        image=spec.image,
-        resources=resources_message(spec.resources),
-        pool=spec.pool,
-        provider=spec.provider,
-        strategy=_STRATEGIES[spec.strategy],
-        priority_class=_PRIORITY_CLASSES[spec.priority_class],
-        priority=spec.priority,
-        preemptible=spec.preemptible,
-        estimated_duration=duration(spec.estimated_duration),
-        max_runtime=duration(spec.max_runtime),
-    )
+    message.name = spec.name
+    message.command = spec.command
     message.args.extend(spec.args)
+    message.image = spec.image
     if spec.environment:
         message.environment.update(spec.environment)
+    write_resources(message.resources, spec.resources)
+    message.pool = spec.pool
+    message.provider = spec.provider
+    message.strategy = _STRATEGIES[spec.strategy]
+    message.priority_class = _PRIORITY_CLASSES[spec.priority_class]
+    message.priority = spec.priority
+    message.preemptible = spec.preemptible
+    write_span(message.estimated_duration, spec.estimated_duration)
+    write_span(message.max_runtime, spec.max_runtime)
     if spec.labels:
         message.labels.update(spec.labels)
     if spec.simulation:
-        message.simulation.CopyFrom(_simulation(spec.simulation))
-    return message
+        _write_simulation(message.simulation, spec.simulation)
 
 
-def resources_message(resources: ResourceSpec) -> resource_pb2.ResourceSpec:
+def write_resources(message: resource_pb2.ResourceSpec, resources: ResourceSpec) -> None:
     """Devices, cores and memory."""
-    message = resource_pb2.ResourceSpec(
-        resource_type=_RESOURCE_TYPES[resources.resource_type],
-        gpu_type=resources.gpu_type,
-        count=resources.count,
-        milli_gpu_per_device=resources.milli_gpu_per_device,
-        memory_gb=resources.memory_gb,
-        vcpus=resources.vcpus,
-        nodes=resources.nodes,
-        device_memory_gb=resources.device_memory_gb,
-    )
+    message.resource_type = _RESOURCE_TYPES[resources.resource_type]
+    message.gpu_type = resources.gpu_type
+    message.count = resources.count
+    message.milli_gpu_per_device = resources.milli_gpu_per_device
+    message.memory_gb = resources.memory_gb
+    message.vcpus = resources.vcpus
+    message.nodes = resources.nodes
     message.alternative_gpu_types.extend(resources.alternative_gpu_types)
+    message.device_memory_gb = resources.device_memory_gb
     if resources.node_labels:
         message.node_labels.update(resources.node_labels)
-    return message
 
 
-def _simulation(simulation: Simulation) -> workload_pb2.Simulation:
-    length = duration(simulation.duration) if simulation.duration is not None else None
-    return workload_pb2.Simulation(duration=length, exit_code=simulation.exit_code)
+def _write_simulation(message: workload_pb2.Simulation, simulation: Simulation) -> None:
+    message.SetInParent()
+    message.exit_code = simulation.exit_code
+    if simulation.duration is not None:
+        write_span(message.duration, simulation.duration)
