@@ -23,6 +23,7 @@ from gateway.streams import STREAM_SECONDS, EventStreams
 from servicekit import failpoints, logs
 from servicekit.client import ServiceChannel, connect, read_only_methods
 from servicekit.metrics import serve_metrics
+from servicekit.process import spare_the_collector
 
 SERVICE = "gateway"
 TITLE = "GPU as a Service"
@@ -62,6 +63,7 @@ async def serve(settings: Settings) -> None:
     serve_metrics(settings.metrics_listen)
     gateway = Gateway(settings)
     server = DrainingServer(gateway.application, gateway.drain)
+    spare_the_collector()
     host, port = listener.getsockname()[:2]
     logs.logger(__name__).info("listening", host=host, port=port)
     try:
