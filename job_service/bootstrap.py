@@ -23,11 +23,12 @@ from job_service.adapters.reader import SqlReader
 from job_service.adapters.scheduler import GrpcScheduler
 from job_service.adapters.tables import PLUMBING
 from job_service.adapters.unit import SqlUnitOfWork
-from job_service.application.commands import Policy
+from job_service.application.commands.acting import Policy
 from job_service.config import Settings
 from job_service.domain.approval import AutoApproval
 from job_service.domain.quantity import from_gpu_hours
-from job_service.entrypoints.grpc_api import JobApi, QuotaApi
+from job_service.entrypoints.grpc_api.jobs import JobApi
+from job_service.entrypoints.grpc_api.quotas import QuotaApi
 from job_service.entrypoints.loops import Catalogue, Follower, Forwarder
 from job_service.entrypoints.watching import JobWatch
 from servicekit.client import connect, read_only_methods

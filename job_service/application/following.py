@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from job_service.application.commands import end
+from job_service.application.commands.ending import end
 from job_service.application.ports import UnitOfWork
 from job_service.domain.job import SCHEDULER, Job, JobState
 from job_service.domain.reports import Report, ReportKind

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from job_service.application.commands import Caller, Policy, SubmitJob
+from job_service.application.commands.acting import Caller, Policy
+from job_service.application.commands.submitting import SubmitJob
 from job_service.application.ports import EntryQuery, JobQuery, Reader
 from job_service.domain.errors import JobNotFound
 from job_service.domain.job import Job, submit

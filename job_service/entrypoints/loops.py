@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeAlias
 
-from job_service.application.commands import MoveCursor
+from job_service.application.commands.cursors import MoveCursor
 from job_service.application.following import READER, ApplyReports
 from job_service.application.ports import QueuedRun, Reader, Scheduler
 from job_service.domain.job import EventKind

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from gpuaas.job.v1.job_service_pb2 import SubmitJobRequest
-from job_service.application.commands import Policy, SubmitJob
+from job_service.application.commands.acting import Policy
+from job_service.application.commands.submitting import SubmitJob
 from job_service.application.ports import UnitOfWork
 from job_service.domain.job import Job, Owner
 from job_service.domain.quantity import period_of

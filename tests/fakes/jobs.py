@@ -3,15 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from job_service.application.commands import (
-    ApproveJob,
-    Caller,
-    CancelJob,
-    Policy,
-    RejectJob,
-    StartJob,
-    SubmitJob,
-)
+from job_service.application.commands.acting import Caller, Policy
+from job_service.application.commands.approving import ApproveJob, RejectJob, StartJob
+from job_service.application.commands.cancelling import CancelJob
+from job_service.application.commands.submitting import SubmitJob
 from job_service.domain.approval import AutoApproval
 from job_service.domain.job import (
     Change,

@@ -12,7 +12,9 @@ import pytest
 
 from job_service.adapters.tables import PLUMBING
 from job_service.adapters.unit import SqlUnitOfWork
-from job_service.application.commands import Caller, CancelJob, Policy, SubmitJob
+from job_service.application.commands.acting import Caller, Policy
+from job_service.application.commands.cancelling import CancelJob
+from job_service.application.commands.submitting import SubmitJob
 from job_service.config import Settings
 from job_service.domain.approval import AutoApproval
 from job_service.domain.errors import QuotaExceeded

@@ -9,7 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from job_service.application.commands import GrantHours, Policy
+from job_service.application.commands.acting import Policy
+from job_service.application.commands.quota import GrantHours
 from job_service.application.following import ApplyReports
 from job_service.domain.errors import JobNotFound, JobStateForbids, QuotaExceeded
 from job_service.domain.job import EventKind, JobState, Owner

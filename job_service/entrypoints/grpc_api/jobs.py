@@ -1,56 +1,31 @@
-"""JobService and QuotaService over gRPC: decode, call, encode.
-
-What is not here answers UNIMPLEMENTED.
-"""
+"""JobService."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
-
-import grpc
+from typing import Any
 
 from gpuaas.job.v1 import job_service_pb2 as pb
-from gpuaas.job.v1 import quota_service_pb2
 from gpuaas.job.v1.job_service_pb2_grpc import JobServiceServicer
-from gpuaas.job.v1.quota_service_pb2_grpc import QuotaServiceServicer
-from job_service.application import commands, queries
-from job_service.application.commands import Caller, Policy
+from job_service.application import queries
+from job_service.application.commands import approving, cancelling, submitting
+from job_service.application.commands.acting import Policy
 from job_service.application.ports import GpuTypes, Reader
-from job_service.domain.errors import BatchAborted, OwnerNotFound
-from job_service.domain.job import Job, Owner
-from job_service.domain.quantity import period_of
+from job_service.domain.errors import BatchAborted
 from job_service.domain.spec import JobSpec
-from job_service.entrypoints.decoding import fields, filters, grants, submits
+from job_service.entrypoints.decoding import fields, filters, submits
 from job_service.entrypoints.encoding.jobs import job_message
-from job_service.entrypoints.encoding.quotas import entry_message, quota_message
 from job_service.entrypoints.encoding.submits import (
     aborted_batch,
     batch_response,
     submit_response,
 )
+from job_service.entrypoints.grpc_api.calling import Context, answer, caller, owner
 from job_service.entrypoints.submission import Submission
 from job_service.entrypoints.watching import Filter, JobWatch
-from servicekit.call import current_call
 from servicekit.clock import Clock
 from servicekit.errors import Failure, PermissionDenied
 from servicekit.idempotency import Idempotent
-from servicekit.identity import Role
 from servicekit.ids import IdSource
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
-
-
-def caller() -> Caller:
-    """Who makes the current call."""
-    identity = current_call().caller
-    return Caller(identity.subject, identity.username, identity.role is Role.ADMIN)
-
-
-def owner() -> Owner:
-    """The caller as the owner of a new job."""
-    identity = current_call().caller
-    return Owner(identity.subject, identity.username, identity.team)
 
 
 @dataclass(frozen=True)
@@ -88,7 +63,7 @@ class JobApi(JobServiceServicer):
         """Submits many jobs."""
         specs = submits.batch_specs(request, self.gpu_types.known())
         items = tuple(it if isinstance(it, Failure) else self._submit(it) for it in specs)
-        command = commands.SubmitJobs(items, request.all_or_nothing)
+        command = submitting.SubmitJobs(items, request.all_or_nothing)
         try:
             return await self.once(request, command, batch_response, pb.BatchSubmitJobsResponse)
         except BatchAborted as aborted:
@@ -127,10 +102,8 @@ class JobApi(JobServiceServicer):
         """Cancels a job."""
         job_id = fields.required(request.job_id, "job_id")
         reason = fields.text(request.reason, "reason")
-        command = commands.CancelJob(job_id, caller(), self.clock.now(), reason)
-        return await self.once(
-            request, command, _answer(pb.CancelJobResponse), pb.CancelJobResponse
-        )
+        command = cancelling.CancelJob(job_id, caller(), self.clock.now(), reason)
+        return await self.once(request, command, answer(pb.CancelJobResponse), pb.CancelJobResponse)
 
     async def ApproveJob(
         self, request: pb.ApproveJobRequest, context: Context
@@ -138,11 +111,11 @@ class JobApi(JobServiceServicer):
         """Approves a job."""
         job_id = fields.required(request.job_id, "job_id")
         comment = fields.text(request.comment, "comment")
-        command = commands.ApproveJob(
+        command = approving.ApproveJob(
             job_id, caller(), self.clock.now(), comment, self.new_id(), self.policy
         )
         return await self.once(
-            request, command, _answer(pb.ApproveJobResponse), pb.ApproveJobResponse
+            request, command, answer(pb.ApproveJobResponse), pb.ApproveJobResponse
         )
 
     async def RejectJob(
@@ -151,16 +124,14 @@ class JobApi(JobServiceServicer):
         """Rejects a job."""
         job_id = fields.required(request.job_id, "job_id")
         reason = fields.required(request.reason, "reason")
-        command = commands.RejectJob(job_id, caller(), self.clock.now(), reason)
-        return await self.once(
-            request, command, _answer(pb.RejectJobResponse), pb.RejectJobResponse
-        )
+        command = approving.RejectJob(job_id, caller(), self.clock.now(), reason)
+        return await self.once(request, command, answer(pb.RejectJobResponse), pb.RejectJobResponse)
 
     async def StartJob(self, request: pb.StartJobRequest, context: Context) -> pb.StartJobResponse:
         """Starts an approved job."""
         job_id = fields.required(request.job_id, "job_id")
-        command = commands.StartJob(job_id, caller(), self.clock.now(), self.new_id())
-        return await self.once(request, command, _answer(pb.StartJobResponse), pb.StartJobResponse)
+        command = approving.StartJob(job_id, caller(), self.clock.now(), self.new_id())
+        return await self.once(request, command, answer(pb.StartJobResponse), pb.StartJobResponse)
 
     async def WatchJobs(
         self, request: pb.WatchJobsRequest, context: Context
@@ -172,92 +143,10 @@ class JobApi(JobServiceServicer):
         ):
             yield message
 
-    def _submit(self, spec: JobSpec) -> commands.SubmitJob:
-        return commands.SubmitJob(
+    def _submit(self, spec: JobSpec) -> submitting.SubmitJob:
+        return submitting.SubmitJob(
             self.new_id(), self.new_id(), owner(), spec, self.policy, self.clock.now()
         )
-
-
-@dataclass(frozen=True)
-class QuotaApi(QuotaServiceServicer):
-    """Serves QuotaService; the contract in `protos` says what each method promises."""
-
-    once: Idempotent[Any]
-    reader: Reader
-    policy: Policy
-    clock: Clock
-    new_id: IdSource
-
-    async def GetQuota(
-        self, request: quota_service_pb2.GetQuotaRequest, context: Context
-    ) -> quota_service_pb2.GetQuotaResponse:
-        """Gets a quota."""
-        _refuse_team(request.team)
-        if request.HasField("at_time"):
-            raise fields.unbuilt("at_time")
-        owner_id = _owner_asked_for(request.owner_id)
-        account = await queries.get_account(self.reader, owner_id, self.policy, self.clock.now())
-        name = caller().name if owner_id == caller().id else ""
-        return quota_service_pb2.GetQuotaResponse(quota=quota_message(account, name))
-
-    async def ListLedgerEntries(
-        self, request: quota_service_pb2.ListLedgerEntriesRequest, context: Context
-    ) -> quota_service_pb2.ListLedgerEntriesResponse:
-        """Lists the entries of a quota."""
-        _refuse_team(request.team)
-        query = filters.entry_query(request, _owner_asked_for(request.owner_id))
-        page = await queries.list_entries(
-            self.reader, query, fields.page_size(request.page_size), request.page_token
-        )
-        entries = [entry_message(entry) for entry in page.items]
-        return quota_service_pb2.ListLedgerEntriesResponse(
-            entries=entries, next_page_token=page.next_page_token
-        )
-
-    async def GrantHours(
-        self, request: quota_service_pb2.GrantHoursRequest, context: Context
-    ) -> quota_service_pb2.GrantHoursResponse:
-        """Grants hours to a user for this month."""
-        _refuse_team(request.team)
-        now = self.clock.now()
-        command = commands.GrantHours(
-            grant_id=self.new_id(),
-            owner_id=fields.required(request.owner_id, "owner_id"),
-            period=period_of(now),
-            amount=grants.granted_amount(request),
-            actor=caller().name,
-            reason=fields.required(request.reason, "reason"),
-            policy=self.policy,
-            now=now,
-        )
-        return await self.once(request, command, _granted, quota_service_pb2.GrantHoursResponse)
-
-
-def _answer(response: Any) -> Any:
-    """An encoder of answers that hold just a job; unlike a lambda it can travel to the writer."""
-    return partial(_job_answer, response)
-
-
-def _job_answer(response: Any, job: Job) -> Any:
-    return response(job=job_message(job))
-
-
-def _granted(account: Any) -> quota_service_pb2.GrantHoursResponse:
-    return quota_service_pb2.GrantHoursResponse(quota=quota_message(account, ""))
-
-
-def _owner_asked_for(owner_id: str) -> str:
-    """The caller, or for an admin whoever was asked for."""
-    asking = caller()
-    if owner_id and owner_id != asking.id and not asking.is_admin:
-        raise OwnerNotFound(owner_id)
-    return fields.text(owner_id, "owner_id", filters.LONGEST_ID) or asking.id
-
-
-def _refuse_team(team: str) -> None:
-    """Quotas are users' yet."""
-    if team:
-        raise fields.unbuilt("team")
 
 
 def _watched(request: pb.WatchJobsRequest) -> Filter:

@@ -1,0 +1,52 @@
+"""Who asks, by which policy, and the base of verbs on one job."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from job_service.application.ports import UnitOfWork
+from job_service.domain.approval import AutoApproval
+from job_service.domain.errors import JobNotFound
+from job_service.domain.job import Job
+from servicekit.values import Value
+
+
+class Policy(Value, frozen=True):
+    """What an installation decides: the monthly allowance, approvals, and starts.
+
+    ``monthly_allowance`` is in milli-GPU-seconds.
+    """
+
+    monthly_allowance: int
+    auto_approval: AutoApproval
+    auto_start: bool
+
+
+class Caller(Value, frozen=True):
+    """Who asks. Admins see and change every job, others their own."""
+
+    id: str
+    name: str
+    is_admin: bool
+
+    def may_see(self, job: Job) -> bool:
+        """Whether the job exists as far as this caller is concerned."""
+        return self.is_admin or job.owner.id == self.id
+
+
+class OnJob(Value, frozen=True):
+    """A verb on one job by somebody."""
+
+    job_id: str
+    caller: Caller
+    now: datetime
+
+    @staticmethod
+    def prefetch(unit: UnitOfWork, commands: "Sequence[OnJob]") -> None:
+        """Reads all jobs of the group in one statement."""
+        unit.jobs.load([command.job_id for command in commands])
+
+    def _job(self, unit: UnitOfWork) -> Job:
+        job = unit.jobs.get(self.job_id)
+        if not self.caller.may_see(job):
+            raise JobNotFound(self.job_id)
+        return job
