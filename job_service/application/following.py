@@ -1,8 +1,10 @@
 """What the scheduler reports, applied exactly once: effects and cursor in one transaction."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import ClassVar
 
+from job_service.application.commands.books import booked_keys
 from job_service.application.commands.ending import end
 from job_service.application.ports import UnitOfWork
 from job_service.domain.job import SCHEDULER, Job, JobState
@@ -25,7 +27,7 @@ class ApplyReports(Value, frozen=True):
         job_ids = dict.fromkeys(report.job_id for command in commands for report in command.reports)
         unit.jobs.load(job_ids)
         jobs = [job for job_id in job_ids if (job := unit.jobs.find(job_id))]
-        unit.accounts.load({(job.owner.id, job.period) for job in jobs})
+        unit.accounts.load(chain.from_iterable(booked_keys(job) for job in jobs))
 
     def run(self, unit: UnitOfWork) -> int:
         """How many reports changed a job; those about runs that are over already do not."""

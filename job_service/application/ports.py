@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from job_service.domain.job import Job, JobEvent, JobState, Run
+from job_service.domain.job import Job, JobEvent, JobState, Owner
 from job_service.domain.ledger import Account, Entry, EntryKind
 from job_service.domain.reports import Report
+from job_service.domain.runs import Run
 from servicekit.values import Value
 
 
@@ -28,15 +29,21 @@ class Jobs(Protocol):
     def save(self, job: Job) -> None:
         """Stores a changed job."""
 
+    def keep_run(self, job_id: str, run: Run) -> None:
+        """Stores a run that its job has left behind."""
+
+    def load_counts(self, owners: Iterable[Owner]) -> None:
+        """Reads what counts the jobs of many owners at once, before jobs are added or saved."""
+
 
 class Accounts(Protocol):
-    """Quota accounts by owner and month."""
+    """Quota accounts by subject and month."""
 
     def load(self, keys: Iterable[tuple[str, str]]) -> None:
-        """Reads many accounts at once, by (owner id, period)."""
+        """Reads many accounts at once, by (subject, period)."""
 
-    def find(self, owner_id: str, period: str) -> Account | None:
-        """The account, or None if the owner has none in that month yet."""
+    def find(self, subject: str, period: str) -> Account | None:
+        """The account, or None if the subject has none in that month yet."""
 
     def save(self, account: Account) -> None:
         """Stores a new or changed account."""
@@ -108,16 +115,45 @@ class JobQuery(Value, frozen=True):
     created_to: datetime | None = None
     by_update: bool = False
     ascending: bool = False
+    array_id: str = ""
+
+    def about(self, job: Job) -> bool:
+        """Whether everything that never changes about the job matches."""
+        spec, labels = job.spec, job.spec.labels
+        return (
+            (not self.owner_id or job.owner.id == self.owner_id)
+            and (not self.team or job.owner.team == self.team)
+            and (not self.gpu_type or spec.resources.gpu_type == self.gpu_type)
+            and (not self.pool or spec.pool == self.pool)
+            and (not self.provider or spec.provider == self.provider)
+            and (not self.array_id or job.array_id == self.array_id)
+            and spec.name.startswith(self.name_prefix)
+            and (self.created_from is None or job.created_at >= self.created_from)
+            and (self.created_to is None or job.created_at < self.created_to)
+            and all(key in labels and value in (None, labels[key]) for key, value in self.labels)
+        )
+
+    def shows(self, state: JobState | None) -> bool:
+        """Whether a job in this state matches; no job does not."""
+        return state is not None and (not self.states or state in self.states)
 
 
 class EntryQuery(Value, frozen=True):
     """Which ledger entries a statement shows."""
 
-    owner_id: str
+    subject: str
     job_id: str = ""
     kinds: tuple[EntryKind, ...] = ()
     from_time: datetime | None = None
     to_time: datetime | None = None
+
+
+class AccountQuery(Value, frozen=True):
+    """Which quotas a list shows: of teams or of users, and of the users those of one team."""
+
+    period: str
+    teams: bool = False
+    member_of: str = ""
 
 
 class Reader(Protocol):
@@ -135,11 +171,32 @@ class Reader(Protocol):
         Without ids: unfinished jobs; with them: those jobs, finished or not.
         """
 
+    async def job_events(self, job_id: str, after: int, limit: int) -> list[tuple[int, JobEvent]]:
+        """What happened to a job after a revision, oldest first, with its revisions."""
+
+    async def runs(self, job_id: str, before: int, limit: int) -> list[Run]:
+        """The runs that a job has left behind, the latest first, before an attempt."""
+
+    async def counts(self, owner_id: str = "", team: str = "") -> dict[JobState, int]:
+        """How many jobs of an owner, or of a team, or of everybody are in each state."""
+
+    async def dependents(self, job_ids: Iterable[str]) -> list[str]:
+        """The jobs that were told to wait for one of these."""
+
+    async def due(self, after: datetime, until: datetime, limit: int) -> list[tuple[datetime, str]]:
+        """Jobs that time alone lets go on, from one moment to another, with that time."""
+
     async def position(self, name: str) -> str:
         """How far a loop has read, empty if it never did."""
 
-    async def account(self, owner_id: str, period: str) -> Account | None:
-        """The account, or None if the owner has none in that month yet."""
+    async def account(self, subject: str, period: str) -> Account | None:
+        """The account, or None if the subject has none in that month yet."""
+
+    async def accounts(self, query: AccountQuery, after: str, limit: int) -> list[Account]:
+        """Accounts of a month and those without one, in the order of their subjects.
+
+        Of up to ``limit`` subjects after ``after``, both where a subject has both.
+        """
 
     async def entries(
         self, query: EntryQuery, after: tuple[str, int] | None, limit: int

@@ -6,10 +6,12 @@ request travels, and is decoded where the job is made of it.
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import ClassVar
 
 from gpuaas.job.v1.job_service_pb2 import SubmitJobRequest
 from job_service.application.commands.acting import Policy
+from job_service.application.commands.books import charged_keys
 from job_service.application.commands.submitting import SubmitJob
 from job_service.application.ports import UnitOfWork
 from job_service.domain.job import Job, Owner
@@ -33,7 +35,8 @@ class Submission(Value, frozen=True):
     @staticmethod
     def prefetch(unit: UnitOfWork, submissions: "Sequence[Submission]") -> None:
         """Reads the accounts of all submitters in one statement."""
-        unit.accounts.load([(it.owner.id, period_of(it.now)) for it in submissions])
+        keys = [charged_keys(it.owner, period_of(it.now)) for it in submissions]
+        unit.accounts.load(chain.from_iterable(keys))
 
     def run(self, unit: UnitOfWork) -> Job:
         """The new job; raises what decoding and SubmitJob refuse."""

@@ -1,15 +1,18 @@
 """The ports of job_service in memory, held to the same contract suite as the databases."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from job_service.application.ports import EntryQuery, JobQuery, QueuedRun
+from job_service.application.ports import AccountQuery, EntryQuery, JobQuery, QueuedRun
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, JobEvent
-from job_service.domain.ledger import Account, Entry
+from job_service.domain.job import Job, JobEvent, JobState, Owner
+from job_service.domain.ledger import STANDING, Account, Entry, EntryKind
 from job_service.domain.reports import Report
+from job_service.domain.runs import Run
 from servicekit.clock import to_micros
 from servicekit.errors import Aborted
 from servicekit.values import replace
@@ -20,6 +23,7 @@ class FakeJobs:
     """Jobs in a dictionary."""
 
     by_id: dict[str, Job] = field(default_factory=dict)
+    runs: tuple[tuple[str, Run], ...] = ()
 
     def load(self, job_ids: Iterable[str]) -> None:
         pass
@@ -42,6 +46,19 @@ class FakeJobs:
             raise LookupError(job.id)
         self.by_id[job.id] = job
 
+    def keep_run(self, job_id: str, run: Run) -> None:
+        if any(
+            run.id == other.id or run.attempt == other.attempt for other in self.runs_of(job_id)
+        ):
+            raise Aborted("not unique")
+        self.runs = (*self.runs, (job_id, run))
+
+    def runs_of(self, job_id: str) -> list[Run]:
+        return [run for owner, run in self.runs if owner == job_id]
+
+    def load_counts(self, owners: Iterable[Owner]) -> None:
+        pass
+
 
 @dataclass
 class FakeAccounts:
@@ -52,13 +69,18 @@ class FakeAccounts:
     def load(self, keys: Iterable[tuple[str, str]]) -> None:
         pass
 
-    def find(self, owner_id: str, period: str) -> Account | None:
-        return self.by_key.get((owner_id, period))
+    def find(self, subject: str, period: str) -> Account | None:
+        return self.by_key.get((subject, period))
 
     def save(self, account: Account) -> None:
-        if min(account.reserved, account.used, account.available) < 0:
+        unreserved = account.used - account.overrun
+        if min(account.reserved, unreserved, account.overrun) < 0:
+            raise Aborted("negative")
+        if account.available + account.overrun < 0:
             raise Aborted("overdrawn")
-        self.by_key[account.owner_id, account.period] = account
+        if account.reserved_total != unreserved + account.refunded_total + account.reserved:
+            raise Aborted("does not add up")
+        self.by_key[account.subject, account.period] = account
 
 
 @dataclass
@@ -71,8 +93,10 @@ class FakeLedger:
         for entry in entries:
             if any(_clashes(entry, other) for other in self.entries):
                 raise Aborted("not unique")
-            if entry.amount <= 0 or entry.left < 0:
+            if entry.amount == 0 or (entry.amount < 0 and entry.kind is not EntryKind.LIMIT_CHANGE):
                 raise Aborted("no movement")
+            if entry.left < 0 and entry.kind in (EntryKind.RESERVE, EntryKind.ALLOWANCE):
+                raise Aborted("overdrawn")
             self.entries.append(entry)
 
 
@@ -112,7 +136,7 @@ class FakeUnit:
     def copy(self) -> "FakeUnit":
         """Another unit that holds the same; rows never change, so a flat copy is one."""
         return FakeUnit(
-            FakeJobs(dict(self.jobs.by_id)),
+            FakeJobs(dict(self.jobs.by_id), self.jobs.runs),
             FakeAccounts(dict(self.accounts.by_key)),
             FakeLedger(list(self.ledger.entries)),
             FakeEvents(list(self.events.appended)),
@@ -143,7 +167,11 @@ class FakeStore:
         def key(job: Job) -> tuple[int, str]:
             return to_micros(job.updated_at if query.by_update else job.created_at), job.id
 
-        found = [job for job in self.unit.jobs.by_id.values() if _matches(query, job)]
+        found = [
+            job
+            for job in self.unit.jobs.by_id.values()
+            if query.about(job) and query.shows(job.state)
+        ]
         found.sort(key=key, reverse=not query.ascending)
         if after is not None and query.ascending:
             found = [job for job in found if key(job) > after]
@@ -157,11 +185,53 @@ class FakeStore:
         shown = [job for job in found if (job.id in job_ids if job_ids else not job.state.ended)]
         return len(self.unit.events.appended), shown
 
+    async def job_events(self, job_id: str, after: int, limit: int) -> list[tuple[int, JobEvent]]:
+        numbered = enumerate(self.unit.events.appended, 1)
+        return [it for it in numbered if it[1].job.id == job_id and it[0] > after][:limit]
+
+    async def runs(self, job_id: str, before: int, limit: int) -> list[Run]:
+        runs = [run for run in self.unit.jobs.runs_of(job_id) if run.attempt < before]
+        return sorted(runs, key=lambda run: -run.attempt)[:limit]
+
+    async def counts(self, owner_id: str = "", team: str = "") -> dict[JobState, int]:
+        found = Counter(
+            job.state
+            for job in self.unit.jobs.by_id.values()
+            if (not owner_id or job.owner.id == owner_id) and (not team or job.owner.team == team)
+        )
+        return {state: found[state] for state in JobState}
+
+    async def dependents(self, job_ids: Iterable[str]) -> list[str]:
+        wanted = set(job_ids)
+        return [
+            job.id
+            for job in self.unit.jobs.by_id.values()
+            if any(it.job_id in wanted for it in job.spec.dependencies)
+        ]
+
+    async def due(self, after: datetime, until: datetime, limit: int) -> list[tuple[datetime, str]]:
+        times = [
+            (job.spec.not_before if job.state is JobState.APPROVED else job.held_until, job.id)
+            for job in self.unit.jobs.by_id.values()
+        ]
+        return sorted((at, it) for at, it in times if at and after < at <= until)[:limit]
+
     async def position(self, name: str) -> str:
         return self.unit.cursors.get(name)
 
-    async def account(self, owner_id: str, period: str) -> Account | None:
-        return self.unit.accounts.find(owner_id, period)
+    async def account(self, subject: str, period: str) -> Account | None:
+        return self.unit.accounts.find(subject, period)
+
+    async def accounts(self, query: AccountQuery, after: str, limit: int) -> list[Account]:
+        kind = "team:" if query.teams else "user:"
+        shown = [
+            account
+            for account in sorted(self.unit.accounts.by_key.values(), key=_account_order)
+            if account.period in (STANDING, query.period) and account.subject.startswith(kind)
+        ]
+        members = {it.subject for it in shown if query.member_of in ("", it.team)}
+        page = sorted(it for it in members if it > after)[:limit]
+        return [account for account in shown if account.subject in page]
 
     async def entries(
         self, query: EntryQuery, after: tuple[str, int] | None, limit: int
@@ -198,37 +268,22 @@ class FakeScheduler:
         return self.gpu
 
 
+def _account_order(account: Account) -> tuple[str, str]:
+    return account.subject, account.period
+
+
 def _order(entry: Entry) -> tuple[str, int]:
     return entry.period, entry.sequence
 
 
 def _clashes(one: Entry, other: Entry) -> bool:
-    same_owner = one.owner_id == other.owner_id
-    return one.id == other.id or (same_owner and _order(one) == _order(other))
-
-
-def _matches(query: JobQuery, job: Job) -> bool:
-    spec, labels = job.spec, job.spec.labels
-    equal = [
-        (query.owner_id, job.owner.id),
-        (query.team, job.owner.team),
-        (query.gpu_type, spec.resources.gpu_type),
-        (query.pool, spec.pool),
-        (query.provider, spec.provider),
-    ]
-    return (
-        all(wanted in ("", found) for wanted, found in equal)
-        and (not query.states or job.state in query.states)
-        and spec.name.startswith(query.name_prefix)
-        and (query.created_from is None or job.created_at >= query.created_from)
-        and (query.created_to is None or job.created_at < query.created_to)
-        and all(key in labels and value in (None, labels[key]) for key, value in query.labels)
-    )
+    same_subject = one.subject == other.subject
+    return one.id == other.id or (same_subject and _order(one) == _order(other))
 
 
 def _is_asked_for(query: EntryQuery, entry: Entry) -> bool:
     return (
-        entry.owner_id == query.owner_id
+        entry.subject == query.subject
         and query.job_id in ("", entry.job_id)
         and (not query.kinds or entry.kind in query.kinds)
         and (query.from_time is None or entry.at >= query.from_time)

@@ -6,20 +6,14 @@ from typing import Any
 from job_service.application.commands.acting import Caller, Policy
 from job_service.application.commands.approving import ApproveJob, RejectJob, StartJob
 from job_service.application.commands.cancelling import CancelJob
+from job_service.application.commands.quota import SetQuota
 from job_service.application.commands.submitting import SubmitJob
 from job_service.domain.approval import AutoApproval
-from job_service.domain.job import (
-    Change,
-    DeviceSlice,
-    Job,
-    NodeSlice,
-    Owner,
-    Placement,
-    submit,
-)
+from job_service.domain.job import Change, Job, Owner, submit
 from job_service.domain.quantity import MILLI_GPU_SECONDS_PER_HOUR as HOUR
 from job_service.domain.quantity import period_of
 from job_service.domain.reports import Report, ReportKind
+from job_service.domain.runs import DeviceSlice, NodeSlice, Placement
 from job_service.domain.spec import JobSpec, ResourceSpec
 
 __all__ = ["HOUR"]
@@ -116,6 +110,13 @@ def start_command(job_id: str = "j1", caller: Caller = ADMIN_CALLS) -> StartJob:
 def cancel_command(job_id: str = "j1", caller: Caller = ADA_CALLS) -> CancelJob:
     """Cancels a job."""
     return CancelJob(job_id, caller, later(), "no longer needed")
+
+
+def set_quota_command(subject: str, hours: float, period: str = PERIOD) -> SetQuota:
+    """Limits a user or a team to so many hours a month, from a month on."""
+    return SetQuota(
+        f"limit of {subject} in {period}", subject, period, round(hours * HOUR), "root", "as agreed", NOW
+    )
 
 
 def report(kind: ReportKind, job_id: str = "j1", **fields: Any) -> Report:

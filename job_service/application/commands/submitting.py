@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import ClassVar
 
 from job_service.application.commands.acting import Policy
-from job_service.application.commands.quota import account_of
+from job_service.application.commands.books import accounts_charged, book, charged_keys
 from job_service.application.ports import UnitOfWork
 from job_service.domain.errors import BatchAborted
 from job_service.domain.job import Job, Owner, submit
@@ -29,22 +30,24 @@ class SubmitJob(Value, frozen=True):
     @staticmethod
     def prefetch(unit: UnitOfWork, commands: "Sequence[SubmitJob]") -> None:
         """Reads the accounts of all submitters in one statement."""
-        unit.accounts.load([(command.owner.id, period_of(command.now)) for command in commands])
+        keys = [charged_keys(it.owner, period_of(it.now)) for it in commands]
+        unit.accounts.load(chain.from_iterable(keys))
 
     def run(self, unit: UnitOfWork) -> Job:
         """The new job."""
-        change = submit(self.job_id, self.owner, self.spec, period_of(self.now), self.now)
+        period = period_of(self.now)
+        accounts = accounts_charged(unit, self.owner, period, self.policy, self.now)
+        change = submit(
+            self.job_id, self.owner, self.spec, period, self.now, team_charged=len(accounts) > 1
+        )
         job, events = change.job, [change.event]
-        account = account_of(unit, job.owner.id, job.period, self.policy, self.now)
-        account, entries = account.reserve(job)
+        book(unit, accounts, None, job)
         if rule := self.policy.auto_approval.rule_for(job):
             job, event = job.approve(rule, "", self.now)
             events.append(event)
             if self.policy.auto_start:
                 job, event = job.queue(self.run_id, rule, self.now)
                 events.append(event)
-        unit.accounts.save(account)
-        unit.ledger.add(entries)
         unit.jobs.add(job)
         unit.events.append(events)
         return job

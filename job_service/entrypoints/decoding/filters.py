@@ -70,11 +70,11 @@ def watched_ids(job_ids: Sequence[str]) -> frozenset[str]:
     return frozenset(fields.required(job_id, "job_ids", LONGEST_ID) for job_id in job_ids)
 
 
-def entry_query(request: quota_service_pb2.ListLedgerEntriesRequest, owner_id: str) -> EntryQuery:
+def entry_query(request: quota_service_pb2.ListLedgerEntriesRequest, subject: str) -> EntryQuery:
     """The conditions of a statement."""
     kinds = [fields.known(ENTRY_KINDS, kind, "kinds") for kind in request.kinds if kind]
     return EntryQuery(
-        owner_id=owner_id,
+        subject=subject,
         job_id=fields.text(request.job_id, "job_id", LONGEST_ID),
         # The number 0 among them matches every kind.
         kinds=() if 0 in request.kinds else tuple(kinds),

@@ -34,7 +34,9 @@ BUILT = {
     "ListAllJobs",
     "ListJobs",
     "ListLedgerEntries",
+    "ListQuotas",
     "RejectJob",
+    "SetQuota",
     "StartJob",
     "SubmitJob",
     "WatchJobs",
@@ -174,14 +176,18 @@ async def test_what_is_not_built_yet_answers_so(house: House) -> None:
 
 
 async def test_a_user_asks_for_own_quotas_only(house: House) -> None:
-    """Another's is not found; an admin finds it, and a team's is not built yet."""
+    """Another's is not found, nor another team's; an admin finds it."""
     bob = house.identities.user_id("bob")
-    for asked in (house.quota(owner_id=bob), house.entries(owner_id=bob)):
+    for asked in (
+        house.quota(owner_id=bob),
+        house.entries(owner_id=bob),
+        house.quota(team="engines"),
+        house.entries(team="engines"),
+    ):
         refused = await refusal(asked)
         assert (Kind.NOT_FOUND, "OWNER_NOT_FOUND") == (refused.kind, refused.reason)
     assert bob == (await house.quota("root", owner_id=bob)).owner_id
-    refused = await refusal(house.quota(team="engines"))
-    assert (Kind.UNIMPLEMENTED, {"field": "team"}) == (refused.kind, refused.metadata)
+    assert "engines" == (await house.quota("root", team="engines")).team
 
 
 async def test_a_user_watches_own_jobs_only(house: House) -> None:

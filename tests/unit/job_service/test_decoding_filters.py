@@ -144,7 +144,7 @@ def test_a_statement_has_its_conditions() -> None:
     kinds = [quota_pb2.LedgerEntry.KIND_SETTLE, quota_pb2.LedgerEntry.KIND_REFUND]
     request = quota.ListLedgerEntriesRequest(job_id="j1", kinds=kinds, from_time=APRIL)
     expected = EntryQuery(
-        owner_id="u1",
+        subject="u1",
         job_id="j1",
         kinds=(EntryKind.SETTLE, EntryKind.REFUND),
         from_time=datetime(2026, 4, 1, tzinfo=UTC),

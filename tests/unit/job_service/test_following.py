@@ -3,8 +3,9 @@
 import pytest
 
 from job_service.application.following import READER, ApplyReports
-from job_service.domain.job import FailureReason, Fault, JobState, RunState
+from job_service.domain.job import JobState
 from job_service.domain.reports import Report, ReportKind
+from job_service.domain.runs import FailureReason, Fault, RunState
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADMIN_CALLS,
@@ -44,7 +45,7 @@ def test_a_run_starts_and_completes(store: FakeStore) -> None:
     assert (JobState.COMPLETED, HOUR // 2) == (job.state, job.used)
     assert job.run is not None
     assert PLACEMENT == job.run.placement
-    account = store.unit.accounts.by_key["u1", PERIOD]
+    account = store.unit.accounts.by_key["user:u1", PERIOD]
     assert (0, HOUR // 2, HOUR // 2) == (account.reserved, account.used, account.refunded_total)
 
 
@@ -110,7 +111,7 @@ def test_a_run_may_end_before_its_start_was_told(
         apply(store, STARTED)
     assert 1 == apply(store, report(kind, used=1))
     assert store.unit.jobs.get("j1").state.ended
-    assert 0 == store.unit.accounts.by_key["u1", PERIOD].reserved
+    assert 0 == store.unit.accounts.by_key["user:u1", PERIOD].reserved
 
 
 def test_a_crash_is_the_users_fault(store: FakeStore) -> None:
@@ -123,13 +124,13 @@ def test_a_crash_is_the_users_fault(store: FakeStore) -> None:
         job.failure.reason,
         job.failure.exit_code,
     )
-    assert HOUR // 4 == store.unit.accounts.by_key["u1", PERIOD].used
+    assert HOUR // 4 == store.unit.accounts.by_key["user:u1", PERIOD].used
 
 
 def test_a_platform_failure_is_refunded(store: FakeStore) -> None:
     """Whatever the run had used."""
     apply(store, STARTED, report(ReportKind.PLATFORM_FAILED, used=HOUR // 4))
-    account = store.unit.accounts.by_key["u1", PERIOD]
+    account = store.unit.accounts.by_key["user:u1", PERIOD]
     assert (0, HOUR) == (account.used, account.refunded_total)
 
 
@@ -155,4 +156,4 @@ def test_reports_of_many_jobs_share_a_command() -> None:
     store.run(cancel_command("j1", ADMIN_CALLS))
     told = [report(ReportKind.SUCCEEDED, f"j{number}", used=HOUR) for number in range(3)]
     assert 2 == apply(store, *told)
-    assert 2 * HOUR == store.unit.accounts.by_key["u1", PERIOD].used
+    assert 2 * HOUR == store.unit.accounts.by_key["user:u1", PERIOD].used

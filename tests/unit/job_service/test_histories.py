@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from job_service.application.commands.acting import Policy
+from job_service.application.commands.books import booked_keys
 from job_service.application.commands.quota import GrantHours
 from job_service.application.following import ApplyReports
 from job_service.domain.errors import JobNotFound, JobStateForbids, QuotaExceeded
 from job_service.domain.job import EventKind, JobState, Owner
-from job_service.domain.ledger import MOVES, Account, Book, Entry
+from job_service.domain.ledger import MOVES, Account, Book, Entry, of_user
 from job_service.domain.reports import ReportKind
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
@@ -105,7 +106,9 @@ class Histories(RuleBasedStateMachine):
     def grant(self, owner: Owner, hours: int) -> None:
         grant_id, amount = f"g{next(self.numbers)}", hours * HOUR
         self.attempt(
-            GrantHours(grant_id, owner.id, PERIOD, amount, "root", "thesis", POLICIES[0], NOW)
+            GrantHours(
+                grant_id, of_user(owner.id), PERIOD, amount, "root", "thesis", POLICIES[0], NOW
+            )
         )
 
     @invariant()
@@ -139,8 +142,9 @@ class Histories(RuleBasedStateMachine):
         held: Counter[tuple[str, str]] = Counter()
         paid: Counter[tuple[str, str]] = Counter()
         for job in self.store.unit.jobs.by_id.values():
-            held[job.owner.id, job.period] += job.reserved
-            paid[job.owner.id, job.period] += job.used
+            for key in booked_keys(job):
+                held[key] += job.reserved
+                paid[key] += job.used
             assert not (job.state.ended and job.reserved)
         for key, account in self.store.unit.accounts.by_key.items():
             assert (held[key], paid[key]) == (account.reserved, account.used)
@@ -169,7 +173,7 @@ class Histories(RuleBasedStateMachine):
     def entries_of(self, key: tuple[str, str]) -> list[Entry]:
         """An account's entries as they were added."""
         entries = self.store.unit.ledger.entries
-        return [entry for entry in entries if (entry.owner_id, entry.period) == key]
+        return [entry for entry in entries if (entry.subject, entry.period) == key]
 
 
 def _books(entries: Iterable[Entry]) -> Counter[Book]:
