@@ -36,7 +36,42 @@ class Settings(ServiceSettings):
         le=1e9,
         description="GPU jobs of up to so many GPU-hours need no admin, all others do; 0: all do",
     )
+    two_approvers_gpu_hours: float = Field(
+        default=0.0,
+        ge=0,
+        le=1e9,
+        description="GPU jobs of more GPU-hours need two admins, none their owner; 0: none does",
+    )
+    approval_patience_hours: float = Field(
+        default=168.0, gt=0, le=1e6, description="hours after which an undecided request fails"
+    )
+    webhooks_per_user: int = Field(
+        default=10, ge=0, le=1000, description="webhooks that a user may have"
+    )
+    webhooks_anywhere: bool = Field(
+        default=False,
+        description="whether webhooks may use plain HTTP and private addresses; not in production",
+    )
     auto_start: bool = Field(default=True, description="whether an approved job is queued at once")
+    platform_retries: int = Field(
+        default=3,
+        ge=0,
+        le=10,
+        description="further runs after failures of the platform, for jobs without a rule",
+    )
+    retry_backoff_seconds: float = Field(
+        default=10.0, ge=0, le=3600, description="pause before the first of them; it doubles"
+    )
+    streams_per_caller: int = Field(
+        default=100, ge=1, description="watches and log streams that a caller may have open"
+    )
+
+    @field_validator("webhooks_anywhere")
+    @classmethod
+    def _is_for_development(cls, anywhere: bool, info: ValidationInfo) -> bool:
+        if anywhere and info.data.get("environment") is Environment.PRODUCTION:
+            raise ValueError("expected false in production: users could call internal addresses")
+        return anywhere
 
     @field_validator("service_password")
     @classmethod

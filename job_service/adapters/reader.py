@@ -1,13 +1,18 @@
 """Queries on reading connections, beside the writer."""
 
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from job_service.adapters.documents import decode_rules
 from job_service.adapters.job_reads import JobReads
-from job_service.adapters.tables import ACCOUNTS, LEDGER
+from job_service.adapters.tables import ACCOUNTS, APPROVAL_RULES, JOBS, LEDGER
 from job_service.adapters.unit import account_of_row
+from job_service.adapters.webhooks import WebhookReads
 from job_service.application.ports import AccountQuery, EntryQuery
+from job_service.domain.approval import Rules
+from job_service.domain.job import JobState
 from job_service.domain.ledger import (
     STANDING,
     Account,
@@ -19,8 +24,24 @@ from job_service.domain.ledger import (
 from servicekit.clock import from_micros, to_micros
 
 
-class SqlReader(JobReads):
-    """Reads what is committed, of jobs and of quota."""
+class SqlReader(JobReads, WebhookReads):
+    """Reads what is committed, of jobs, quota, approval rules and webhooks."""
+
+    async def approval_rules(self) -> Rules | None:
+        """The approval rules, or None."""
+        statement = sa.select(APPROVAL_RULES.c.document)
+        document = await self._database.read(lambda c: c.execute(statement).scalar())
+        return decode_rules(bytes(document)) if document is not None else None
+
+    async def undecided(self, before: datetime, limit: int) -> list[str]:
+        """The ids of jobs that have waited for approval longest."""
+        statement = (
+            sa.select(JOBS.c.id)
+            .where(JOBS.c.state == JobState.PENDING.value, JOBS.c.created_at < to_micros(before))
+            .order_by(JOBS.c.created_at, JOBS.c.id)
+            .limit(limit)
+        )
+        return list(await self._database.read(lambda c: c.execute(statement).scalars().all()))
 
     async def account(self, subject: str, period: str) -> Account | None:
         """The account, or None."""

@@ -140,3 +140,43 @@ LEDGER = sa.Table(
     ),
     sa.UniqueConstraint("subject", "period", "sequence", name="ledger_by_subject"),
 )
+
+# One row: all rules together, as they are tried in order.
+APPROVAL_RULES = sa.Table(
+    "approval_rules",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint("id = 1", name="approval_rules_has_one_row"),
+)
+
+WEBHOOKS = sa.Table(
+    "webhooks",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.Index("webhooks_by_owner", "owner_id", "created_at", "id"),
+)
+
+# What webhooks are still to be told; without a time to be told it, a dead letter.
+DELIVERIES = sa.Table(
+    "deliveries",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("webhook_id", sa.Text, nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("event_id", sa.Text, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("due_at", sa.BigInteger),
+    sa.Column("attempts", sa.BigInteger, nullable=False),
+    sa.Column("last_status", sa.BigInteger, nullable=False),
+    sa.Column("last_error", sa.Text, nullable=False),
+    sa.Column("last_at", sa.BigInteger),
+    sa.Index("deliveries_by_due_time", "due_at"),
+    sa.Index("deliveries_by_webhook", "webhook_id", "due_at", "revision"),
+)

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from job_service.adapters.documents import encode_event
+from job_service.adapters.documents import decode_rules, encode_event, encode_rules
 from job_service.adapters.job_rows import Documents, SqlJobs
-from job_service.adapters.tables import ACCOUNTS, LEDGER, PLUMBING
+from job_service.adapters.tables import ACCOUNTS, APPROVAL_RULES, LEDGER, PLUMBING
+from job_service.adapters.webhooks import SqlDeliveries, SqlWebhooks
+from job_service.domain.approval import Rules
 from job_service.domain.job import JobEvent
 from job_service.domain.ledger import Account, Entry
 from servicekit.clock import to_micros
@@ -23,6 +25,9 @@ class SqlUnitOfWork:
         self.jobs = SqlJobs(transaction, documents)
         self.accounts = SqlAccounts(transaction)
         self.ledger = SqlLedger(transaction)
+        self.rules = SqlApprovalRules(transaction)
+        self.webhooks = SqlWebhooks(transaction)
+        self.deliveries = SqlDeliveries(transaction)
         self.events = SqlEvents(transaction, documents)
         self.cursors = Cursors(transaction, PLUMBING)
         self.requests = Requests(transaction, PLUMBING)
@@ -65,6 +70,30 @@ class SqlLedger:
             self._transaction.insert(LEDGER, {**row, "at": to_micros(entry.at)})
 
 
+class SqlApprovalRules:
+    """The rules that admins set: one row, or none."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def load(self) -> None:
+        """Reads them."""
+        self._transaction.load(APPROVAL_RULES, (THE_RULES,))
+
+    def get(self) -> Rules | None:
+        """The rules, or None."""
+        row = self._transaction.get(APPROVAL_RULES, THE_RULES)
+        return decode_rules(row["document"]) if row else None
+
+    def save(self, rules: Rules) -> None:
+        """Stores the rules."""
+        row = {"id": THE_RULES, "document": encode_rules(rules)}
+        if self._transaction.get(APPROVAL_RULES, THE_RULES) is None:
+            self._transaction.insert(APPROVAL_RULES, row)
+        else:
+            self._transaction.update(APPROVAL_RULES, row)
+
+
 class SqlEvents:
     """The service's log."""
 
@@ -84,5 +113,6 @@ def account_of_row(row: Any) -> Account:
     return Account(**{name: row[name] for name in _ACCOUNT_FIELDS})
 
 
+THE_RULES = 1
 _ACCOUNT_FIELDS = Account.__struct_fields__
 _ENTRY_FIELDS = Entry.__struct_fields__

@@ -1,13 +1,17 @@
 """What the application needs of the outside world."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from job_service.domain.approval import Rules
 from job_service.domain.job import Job, JobEvent, JobState, Owner
 from job_service.domain.ledger import Account, Entry, EntryKind
+from job_service.domain.output import OutputLine
 from job_service.domain.reports import Report
 from job_service.domain.runs import Run
+from job_service.domain.waiting import Waiting
+from job_service.domain.webhook import Delivery, Webhook
 from servicekit.values import Value
 
 
@@ -56,6 +60,60 @@ class Ledger(Protocol):
         """Appends entries; an id that is there already is refused when the change commits."""
 
 
+class ApprovalRules(Protocol):
+    """The rules that admins set."""
+
+    def load(self) -> None:
+        """Reads them, before they are asked for."""
+
+    def get(self) -> Rules | None:
+        """The rules, or None while nobody has set any."""
+
+    def save(self, rules: Rules) -> None:
+        """Stores the rules in place of those before."""
+
+
+class Webhooks(Protocol):
+    """Webhooks by id."""
+
+    def find(self, webhook_id: str) -> Webhook | None:
+        """The webhook, or None."""
+
+    def count(self, owner_id: str) -> int:
+        """How many webhooks a user has; with an empty id, how many there are."""
+
+    def add(self, webhook: Webhook) -> None:
+        """Stores a new webhook."""
+
+    def save(self, webhook: Webhook) -> None:
+        """Stores a changed webhook."""
+
+    def remove(self, webhook_id: str) -> None:
+        """Deletes a webhook with its deliveries."""
+
+
+class Deliveries(Protocol):
+    """What webhooks are still to be told, and what they could not be told."""
+
+    def load(self, delivery_ids: Iterable[str]) -> None:
+        """Reads many deliveries at once, before they are asked for."""
+
+    def find(self, delivery_id: str) -> Delivery | None:
+        """The delivery, or None."""
+
+    def add(self, delivery: Delivery) -> None:
+        """Stores a new delivery."""
+
+    def save(self, delivery: Delivery) -> None:
+        """Stores a changed delivery."""
+
+    def remove(self, delivery_ids: Iterable[str]) -> None:
+        """Deletes deliveries that were made."""
+
+    def due(self, now: datetime, busy: Iterable[str], each: int, limit: int) -> list[Delivery]:
+        """Deliveries that are due, of webhooks that are not busy, at most ``each`` of one."""
+
+
 class Events(Protocol):
     """The service's event log."""
 
@@ -87,6 +145,18 @@ class UnitOfWork(Protocol):
     @property
     def ledger(self) -> Ledger:
         """Ledger entries."""
+
+    @property
+    def rules(self) -> ApprovalRules:
+        """Approval rules."""
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Webhooks."""
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """Deliveries to webhooks."""
 
     @property
     def events(self) -> Events:
@@ -183,11 +253,36 @@ class Reader(Protocol):
     async def dependents(self, job_ids: Iterable[str]) -> list[str]:
         """The jobs that were told to wait for one of these."""
 
-    async def due(self, after: datetime, until: datetime, limit: int) -> list[tuple[datetime, str]]:
-        """Jobs that time alone lets go on, from one moment to another, with that time."""
+    async def due(
+        self, after: tuple[datetime, str], until: datetime, limit: int
+    ) -> list[tuple[datetime, str]]:
+        """Jobs that time alone lets go on, with that time, in order, after (time, id)."""
 
     async def position(self, name: str) -> str:
         """How far a loop has read, empty if it never did."""
+
+    async def approval_rules(self) -> Rules | None:
+        """The approval rules, or None while nobody has set any."""
+
+    async def undecided(self, before: datetime, limit: int) -> list[str]:
+        """The ids of jobs that were submitted before a time and still wait for approval."""
+
+    async def webhook(self, webhook_id: str) -> Webhook | None:
+        """The webhook, or None."""
+
+    async def webhooks(
+        self, owner_id: str, after: tuple[int, str] | None, limit: int
+    ) -> list[Webhook]:
+        """A page of webhooks, newest first, after the (time in microseconds, id) of the last.
+
+        With an empty owner id everybody's.
+        """
+
+    async def dead_letters(self, webhook_id: str, after: int | None, limit: int) -> list[Delivery]:
+        """A page of a webhook's dead letters, newest first, after the revision of the last."""
+
+    async def next_delivery_at(self) -> datetime | None:
+        """When the next delivery is due; None when there is none."""
 
     async def account(self, subject: str, period: str) -> Account | None:
         """The account, or None if the subject has none in that month yet."""
@@ -227,9 +322,32 @@ class Scheduler(Protocol):
     async def gpu_types(self) -> frozenset[str]:
         """The device types that its pools have."""
 
+    async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
+        """Why these runs wait; those that do not, or are not known, are left out."""
+
+    def output(
+        self, run_id: str, offset: int, tail_lines: int, *, follow: bool
+    ) -> AsyncIterator[tuple[list[OutputLine], int]]:
+        """Lines of a run's output, each part with the offset after it.
+
+        Raises:
+            NotFound: there is no such run.
+            OutOfRange: the output is no longer kept.
+        """
+
 
 class GpuTypes(Protocol):
     """The device types that the scheduler's pools have."""
 
     def known(self) -> frozenset[str]:
         """All names, or nothing while the scheduler has not been reached yet."""
+
+
+class Sender(Protocol):
+    """Makes HTTP calls to addresses that users gave."""
+
+    async def check(self, url: str) -> None:
+        """Raises WebhookUrlForbidden unless the address may be called."""
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+        """Posts a body; answers the HTTP status, 0 without one, and what went wrong, if any."""

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from job_service.domain.quantity import gpu_hours
-from servicekit.errors import Aborted, FailedPrecondition, Failure, InvalidArgument, NotFound
+from servicekit.errors import (
+    Aborted,
+    FailedPrecondition,
+    Failure,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    Violation,
+)
 
 
 class JobNotFound(NotFound):
@@ -72,6 +80,72 @@ class OwnerNotFound(NotFound):
 
     def __init__(self, owner_id: str) -> None:
         super().__init__(f"There is no user or team {owner_id}.", metadata={"owner_id": owner_id})
+
+
+class SelfApprovalForbidden(PermissionDenied):
+    """Nobody approves an own job that is too large for one approver."""
+
+    reason = "SELF_APPROVAL_FORBIDDEN"
+
+    def __init__(self, job_id: str, needed: int) -> None:
+        super().__init__(
+            f"The job needs {needed} approvals, none of them its owner's.",
+            metadata={"job_id": job_id, "approvals_needed": str(needed)},
+        )
+
+
+class RulesChanged(Aborted):
+    """Somebody changed the approval rules since they were read."""
+
+    reason = "CONCURRENT_CHANGE"
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(
+            f"The rules are at version {found}, not {expected}; read them again.",
+            metadata={"expected_version": str(expected), "version": str(found)},
+        )
+
+
+class WebhookNotFound(NotFound):
+    """There is no such webhook, or the caller may not know of it."""
+
+    reason = "WEBHOOK_NOT_FOUND"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"There is no webhook {webhook_id}.", metadata={"webhook_id": webhook_id})
+
+
+class WebhookLimitReached(FailedPrecondition):
+    """The caller has as many webhooks as are allowed."""
+
+    reason = "WEBHOOK_LIMIT_REACHED"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} webhooks already.", metadata={"limit": str(most)})
+
+
+class WebhookUrlForbidden(InvalidArgument):
+    """The address is not one that may be called."""
+
+    reason = "WEBHOOK_URL_FORBIDDEN"
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(
+            f"url: expected {expected}",
+            metadata={"field": "url"},
+            violations=(Violation("url", f"expected {expected}"),),
+        )
+
+
+class DeliveryNotFound(NotFound):
+    """There is no such dead letter, or the caller may not know of it."""
+
+    reason = "DELIVERY_NOT_FOUND"
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(
+            f"There is no dead letter {delivery_id}.", metadata={"dead_letter_id": delivery_id}
+        )
 
 
 class BatchAborted(Aborted):

@@ -6,16 +6,13 @@ request travels, and is decoded where the job is made of it.
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import chain
 from typing import ClassVar
 
 from gpuaas.job.v1.job_service_pb2 import SubmitJobRequest
 from job_service.application.commands.acting import Policy
-from job_service.application.commands.books import charged_keys
-from job_service.application.commands.submitting import SubmitJob
+from job_service.application.commands.submitting import SubmitJob, prefetch_owners
 from job_service.application.ports import UnitOfWork
 from job_service.domain.job import Job, Owner
-from job_service.domain.quantity import period_of
 from job_service.entrypoints.decoding.submits import submitted_spec
 from servicekit.values import Value
 
@@ -31,12 +28,14 @@ class Submission(Value, frozen=True):
     owner: Owner
     policy: Policy
     now: datetime
+    more_ids: tuple[str, ...] = ()
+    sees_all: bool = False
+    role: str = "USER"
 
     @staticmethod
     def prefetch(unit: UnitOfWork, submissions: "Sequence[Submission]") -> None:
-        """Reads the accounts of all submitters in one statement."""
-        keys = [charged_keys(it.owner, period_of(it.now)) for it in submissions]
-        unit.accounts.load(chain.from_iterable(keys))
+        """Reads what all submits change in two statements."""
+        prefetch_owners(unit, [(it.owner, it.now) for it in submissions])
 
     def run(self, unit: UnitOfWork) -> Job:
         """The new job; raises what decoding and SubmitJob refuse."""
@@ -50,4 +49,14 @@ class Submission(Value, frozen=True):
                 built; nothing is stored.
         """
         spec = submitted_spec(SubmitJobRequest.FromString(self.request), self.known_types)
-        return SubmitJob(self.job_id, self.run_id, self.owner, spec, self.policy, self.now)
+        return SubmitJob(
+            self.job_id,
+            self.run_id,
+            self.owner,
+            spec,
+            self.policy,
+            self.now,
+            self.more_ids,
+            self.sees_all,
+            role=self.role,
+        )

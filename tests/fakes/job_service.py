@@ -8,11 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from job_service.application.ports import AccountQuery, EntryQuery, JobQuery, QueuedRun
+from job_service.domain.approval import Rules
 from job_service.domain.errors import JobNotFound
 from job_service.domain.job import Job, JobEvent, JobState, Owner
 from job_service.domain.ledger import STANDING, Account, Entry, EntryKind
+from job_service.domain.output import OutputLine
 from job_service.domain.reports import Report
 from job_service.domain.runs import Run
+from job_service.domain.waiting import Waiting
+from job_service.domain.webhook import Delivery, Webhook
 from servicekit.clock import to_micros
 from servicekit.errors import Aborted
 from servicekit.values import replace
@@ -101,6 +105,83 @@ class FakeLedger:
 
 
 @dataclass
+class FakeRules:
+    """All rules in a variable."""
+
+    rules: Rules | None = None
+
+    def load(self) -> None:
+        pass
+
+    def get(self) -> Rules | None:
+        return self.rules
+
+    def save(self, rules: Rules) -> None:
+        self.rules = rules
+
+
+@dataclass
+class FakeWebhooks:
+    """Webhooks in a dictionary, beside their deliveries."""
+
+    deliveries: "FakeDeliveries"
+    by_id: dict[str, Webhook] = field(default_factory=dict)
+
+    def find(self, webhook_id: str) -> Webhook | None:
+        return self.by_id.get(webhook_id)
+
+    def count(self, owner_id: str) -> int:
+        return sum(owner_id in ("", it.owner_id) for it in self.by_id.values())
+
+    def add(self, webhook: Webhook) -> None:
+        if webhook.id in self.by_id:
+            raise Aborted("not unique")
+        self.by_id[webhook.id] = webhook
+
+    def save(self, webhook: Webhook) -> None:
+        self.by_id[webhook.id] = webhook
+
+    def remove(self, webhook_id: str) -> None:
+        del self.by_id[webhook_id]
+        its = [it.id for it in self.deliveries.by_id.values() if it.webhook_id == webhook_id]
+        self.deliveries.remove(its)
+
+
+@dataclass
+class FakeDeliveries:
+    """Deliveries in a dictionary."""
+
+    by_id: dict[str, Delivery] = field(default_factory=dict)
+
+    def load(self, delivery_ids: Iterable[str]) -> None:
+        pass
+
+    def find(self, delivery_id: str) -> Delivery | None:
+        return self.by_id.get(delivery_id)
+
+    def add(self, delivery: Delivery) -> None:
+        if delivery.id in self.by_id:
+            raise Aborted("not unique")
+        self.by_id[delivery.id] = delivery
+
+    def save(self, delivery: Delivery) -> None:
+        self.by_id[delivery.id] = delivery
+
+    def remove(self, delivery_ids: Iterable[str]) -> None:
+        for delivery_id in delivery_ids:
+            self.by_id.pop(delivery_id, None)
+
+    def due(self, now: datetime, busy: Iterable[str], each: int, limit: int) -> list[Delivery]:
+        busy, turns, found = set(busy), Counter[str](), list[tuple[int, datetime, str]]()
+        waiting = [(it.due_at, it.revision, it) for it in self.by_id.values() if it.due_at]
+        for due_at, _, delivery in sorted(waiting, key=lambda it: it[:2]):
+            if due_at <= now and delivery.webhook_id not in busy:
+                turns[delivery.webhook_id] += 1
+                found.append((turns[delivery.webhook_id], due_at, delivery.id))
+        return [self.by_id[it] for turn, _, it in sorted(found) if turn <= each][:limit]
+
+
+@dataclass
 class FakeEvents:
     """Events in a list; their revisions are their places, from 1."""
 
@@ -130,18 +211,28 @@ class FakeUnit:
     jobs: FakeJobs = field(default_factory=FakeJobs)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     ledger: FakeLedger = field(default_factory=FakeLedger)
+    rules: FakeRules = field(default_factory=FakeRules)
     events: FakeEvents = field(default_factory=FakeEvents)
     cursors: FakeCursors = field(default_factory=FakeCursors)
+    deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
+    webhooks: FakeWebhooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.webhooks = FakeWebhooks(self.deliveries)
 
     def copy(self) -> "FakeUnit":
         """Another unit that holds the same; rows never change, so a flat copy is one."""
-        return FakeUnit(
+        copy = FakeUnit(
             FakeJobs(dict(self.jobs.by_id), self.jobs.runs),
             FakeAccounts(dict(self.accounts.by_key)),
             FakeLedger(list(self.ledger.entries)),
+            FakeRules(self.rules.rules),
             FakeEvents(list(self.events.appended)),
             FakeCursors(dict(self.cursors.positions)),
+            FakeDeliveries(dict(self.deliveries.by_id)),
         )
+        copy.webhooks.by_id = dict(self.webhooks.by_id)
+        return copy
 
 
 @dataclass
@@ -209,15 +300,47 @@ class FakeStore:
             if any(it.job_id in wanted for it in job.spec.dependencies)
         ]
 
-    async def due(self, after: datetime, until: datetime, limit: int) -> list[tuple[datetime, str]]:
+    async def due(
+        self, after: tuple[datetime, str], until: datetime, limit: int
+    ) -> list[tuple[datetime, str]]:
         times = [
             (job.spec.not_before if job.state is JobState.APPROVED else job.held_until, job.id)
             for job in self.unit.jobs.by_id.values()
         ]
-        return sorted((at, it) for at, it in times if at and after < at <= until)[:limit]
+        return sorted((at, it) for at, it in times if at and at <= until and (at, it) > after)[
+            :limit
+        ]
 
     async def position(self, name: str) -> str:
         return self.unit.cursors.get(name)
+
+    async def approval_rules(self) -> Rules | None:
+        return self.unit.rules.rules
+
+    async def undecided(self, before: datetime, limit: int) -> list[str]:
+        waiting = [it for it in self.unit.jobs.by_id.values() if it.state is JobState.PENDING]
+        stale = sorted((it.created_at, it.id) for it in waiting if it.created_at < before)
+        return [job_id for _, job_id in stale][:limit]
+
+    async def webhook(self, webhook_id: str) -> Webhook | None:
+        return self.unit.webhooks.find(webhook_id)
+
+    async def webhooks(
+        self, owner_id: str, after: tuple[int, str] | None, limit: int
+    ) -> list[Webhook]:
+        found = [it for it in self.unit.webhooks.by_id.values() if owner_id in ("", it.owner_id)]
+        found.sort(key=_webhook_order, reverse=True)
+        return [it for it in found if after is None or _webhook_order(it) < after][:limit]
+
+    async def dead_letters(self, webhook_id: str, after: int | None, limit: int) -> list[Delivery]:
+        dead = [it for it in self.unit.deliveries.by_id.values() if it.due_at is None]
+        its = [it for it in dead if it.webhook_id == webhook_id]
+        its.sort(key=lambda it: -it.revision)
+        return [it for it in its if after is None or it.revision < after][:limit]
+
+    async def next_delivery_at(self) -> datetime | None:
+        due = [it.due_at for it in self.unit.deliveries.by_id.values() if it.due_at]
+        return min(due, default=None)
 
     async def account(self, subject: str, period: str) -> Account | None:
         return self.unit.accounts.find(subject, period)
@@ -249,6 +372,8 @@ class FakeScheduler:
     refuses: dict[str, Report] = field(default_factory=dict)
     enqueued: list[QueuedRun] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    waits: dict[str, Waiting] = field(default_factory=dict)
+    lines: dict[str, list[OutputLine]] = field(default_factory=dict)
     reports: asyncio.Queue[tuple[list[Report], str]] = field(default_factory=asyncio.Queue)
     watched_from: list[str] = field(default_factory=list)
 
@@ -266,6 +391,19 @@ class FakeScheduler:
 
     async def gpu_types(self) -> frozenset[str]:
         return self.gpu
+
+    async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
+        return {run_id: self.waits[run_id] for run_id in run_ids if run_id in self.waits}
+
+    async def output(
+        self, run_id: str, offset: int, tail_lines: int, *, follow: bool
+    ) -> AsyncIterator[tuple[list[OutputLine], int]]:
+        lines = self.lines.get(run_id, [])
+        yield lines[-tail_lines:] if tail_lines else lines[offset:], len(lines)
+
+
+def _webhook_order(webhook: Webhook) -> tuple[int, str]:
+    return to_micros(webhook.created_at), webhook.id
 
 
 def _account_order(account: Account) -> tuple[str, str]:

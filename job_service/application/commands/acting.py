@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from job_service.application.ports import UnitOfWork
-from job_service.domain.approval import AutoApproval
+from job_service.domain.approval import Rules
 from job_service.domain.errors import JobNotFound
 from job_service.domain.job import Job
+from job_service.domain.runs import RetryRule
 from servicekit.values import Value
 
 
 class Policy(Value, frozen=True):
-    """What an installation decides: the monthly allowance, approvals, and starts.
+    """What an installation decides: the monthly allowance, approvals, starts, and retries.
 
-    ``monthly_allowance`` is in milli-GPU-seconds.
+    ``monthly_allowance`` is in milli-GPU-seconds; ``rules`` decide about jobs until an admin sets
+    others; ``retry`` holds for jobs without a rule.
     """
 
     monthly_allowance: int
-    auto_approval: AutoApproval
+    rules: Rules
     auto_start: bool
+    retry: RetryRule = RetryRule()
 
 
 class Caller(Value, frozen=True):

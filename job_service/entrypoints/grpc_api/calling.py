@@ -26,6 +26,11 @@ def owner() -> Owner:
     return Owner(identity.subject, identity.username, identity.team)
 
 
+def role() -> str:
+    """The caller's role, as approval rules name it."""
+    return current_call().caller.role.value.upper()
+
+
 def answer(response: Any) -> Any:
     """An encoder of answers that hold just a job; unlike a lambda it can travel to the writer."""
     return partial(_job_answer, response)

@@ -11,8 +11,10 @@ import sqlalchemy as sa
 
 from gpuaas.job.v1 import job_pb2, quota_pb2, quota_service_pb2
 from gpuaas.job.v1 import job_service_pb2 as pb
+from gpuaas.job.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from gpuaas.job.v1.job_service_pb2_grpc import JobServiceStub
 from gpuaas.job.v1.quota_service_pb2_grpc import QuotaServiceStub
+from gpuaas.job.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from job_service.adapters.tables import ACCOUNTS, JOBS, LEDGER, PLUMBING
 from job_service.bootstrap import Service, running
 from job_service.config import Settings
@@ -25,8 +27,10 @@ from tests.service.job_service.scheduler import SchedulerDouble
 from tests.tokens import SERVICE_PASSWORD, Identities
 
 if TYPE_CHECKING:
+    from gpuaas.job.v1.approval_service_pb2_grpc import ApprovalServiceAsyncStub
     from gpuaas.job.v1.job_service_pb2_grpc import JobServiceAsyncStub
     from gpuaas.job.v1.quota_service_pb2_grpc import QuotaServiceAsyncStub
+    from gpuaas.job.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
 
 Open: TypeAlias = Callable[..., Any]
 State = job_pb2.JobState
@@ -45,11 +49,15 @@ class House:
     scheduler: SchedulerDouble
     jobs: "JobServiceAsyncStub" = field(init=False)
     quotas: "QuotaServiceAsyncStub" = field(init=False)
+    approvals: "ApprovalServiceAsyncStub" = field(init=False)
+    webhooks: "WebhookServiceAsyncStub" = field(init=False)
     tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.jobs = JobServiceStub(self.channel)
         self.quotas = QuotaServiceStub(self.channel)
+        self.approvals = ApprovalServiceStub(self.channel)
+        self.webhooks = WebhookServiceStub(self.channel)
 
     def by(self, username: str) -> dict[str, Any]:
         """What a call by this user takes along; root is an admin."""

@@ -25,6 +25,13 @@ from servicekit.tokens import encode_page_token
 from tests.service.job_service.conftest import NOTHING, House, Open
 
 BUILT = {
+    "CreateWebhook",
+    "DeleteWebhook",
+    "ListApprovalRules",
+    "ListDeadLetters",
+    "ListWebhooks",
+    "RedeliverDeadLetter",
+    "SetApprovalRules",
     "ApproveJob",
     "BatchSubmitJobs",
     "CancelJob",

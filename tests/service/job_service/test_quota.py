@@ -179,7 +179,10 @@ async def test_quotas_are_listed(house: House) -> None:
         ({"owner_id": "u", "reason": "x"}, "limit_gpu_hours"),
         ({"owner_id": "u", "limit_gpu_hours": -1.0, "reason": "x"}, "limit_gpu_hours"),
         ({"owner_id": "u", "limit_gpu_hours": float("nan"), "reason": "x"}, "limit_gpu_hours"),
-        ({"owner_id": "u", "limit_milli_gpu_seconds": -1, "reason": "x"}, "limit_milli_gpu_seconds"),
+        (
+            {"owner_id": "u", "limit_milli_gpu_seconds": -1, "reason": "x"},
+            "limit_milli_gpu_seconds",
+        ),
         ({"owner_id": "u", "limit_gpu_hours": 1.0}, "reason"),
     ],
 )
@@ -188,9 +191,7 @@ async def test_a_limit_that_makes_no_sense_is_refused(
 ) -> None:
     """With the field that it is about."""
     with pytest.raises(InvalidArgument) as refused:
-        await house.quotas.SetQuota(
-            quota_service_pb2.SetQuotaRequest(**fields), **house.by("root")
-        )
+        await house.quotas.SetQuota(quota_service_pb2.SetQuotaRequest(**fields), **house.by("root"))
     assert field == refused.value.metadata["field"]
     assert NOTHING == await house.stored()
 
