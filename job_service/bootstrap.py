@@ -2,6 +2,7 @@
 
 import random
 import secrets
+import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from gpuaas.job.v1 import (
 from gpuaas.scheduler.v1 import inventory_service_pb2, scheduler_service_pb2
 from job_service.adapters.documents import actor_of, decode_event
 from job_service.adapters.identity import GrpcIdentity
+from job_service.adapters.ledger_check import check
 from job_service.adapters.reader import SqlReader
 from job_service.adapters.scheduler import GrpcScheduler
 from job_service.adapters.sender import HttpSender
@@ -42,9 +44,12 @@ from job_service.entrypoints.output import JobOutput
 from job_service.entrypoints.telling import Deliverer, Planner
 from job_service.entrypoints.waiting import Explainer
 from job_service.entrypoints.watching import JobWatch
+from servicekit import migrations
 from servicekit.client import connect, read_only_methods
 from servicekit.clock import Clock, SystemClock
+from servicekit.config import ConfigurationError
 from servicekit.database import Database
+from servicekit.errors import Unavailable
 from servicekit.eventlog import EventLog
 from servicekit.idempotency import Idempotent
 from servicekit.identity import Verifier
@@ -125,6 +130,31 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         await closing.enter_async_context(_telling(storage, reader, watch, sender, clock))
         await closing.enter_async_context(_upkeep(settings, storage, reader, clock))
         yield Service(port, server, storage.database, storage.log)
+
+
+def check_ledger(settings: Settings, arguments: list[str]) -> None:
+    """Says whether the ledger is sound, and ends the process with code 1 if it is not.
+
+    Raises:
+        ConfigurationError: there are arguments, or the database cannot be read.
+    """
+    if arguments:
+        raise ConfigurationError("usage: python -m job_service check-ledger")
+    database = Database(settings.database_url)
+    try:
+        migrations.require_newest("job_service", database)
+        checked = database.read_now(check)
+    except Unavailable as gone:
+        raise ConfigurationError(gone.message) from None
+    finally:
+        database.close()
+    if checked.flaw:
+        sys.stdout.write(f"{checked.flaw}\n")
+        raise SystemExit(1)
+    sys.stdout.write(
+        f"sound: {checked.accounts} accounts, {checked.entries} entries, "
+        f"{checked.reservations} reservations\n"
+    )
 
 
 def _identity(settings: Settings, clock: Clock, closing: AsyncExitStack) -> GrpcIdentity:

@@ -63,7 +63,7 @@ class Settings(ServiceSettings):
         default=10.0, ge=0, le=3600, description="pause before the first of them; it doubles"
     )
     streams_per_caller: int = Field(
-        default=100, ge=1, description="watches and log streams that a caller may have open"
+        default=1000, ge=1, description="watches and log streams that a caller may have open"
     )
 
     @field_validator("webhooks_anywhere")

@@ -34,7 +34,7 @@ JOBS = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Column("document", sa.LargeBinary, nullable=False),
-    sa.Column("array_id", sa.Text, nullable=False, server_default=""),
+    sa.Column("array_id", sa.Text, nullable=False, server_default=sa.text("''")),
     sa.Column("due_at", sa.BigInteger),
     # Without a state in its conditions a list merges the states' lists, of which there are eight:
     # an index without the state would cost every submit as much again.
@@ -55,8 +55,8 @@ JOB_LABELS = sa.Table(
     sa.Column("job_id", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("value", sa.Text, nullable=False),
-    sa.Column("owner_id", sa.Text, nullable=False, server_default=""),
-    sa.Column("created_at", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("owner_id", sa.Text, nullable=False, server_default=sa.text("''")),
+    sa.Column("created_at", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Index("job_labels_by_value", "key", "value", "created_at", "job_id"),
     sa.Index("job_labels_by_owner", "owner_id", "key", "value", "created_at", "job_id"),
 )

@@ -3,14 +3,11 @@
 from typing import Any
 
 from job_service.application.commands.acting import Caller
-from job_service.application.commands.submitting import SubmitJob
 from job_service.application.pages import Page, page_of
 from job_service.application.ports import JobQuery, Reader
-from job_service.application.quotas import get_quota, limited_account
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, submit
-from job_service.domain.ledger import of_team, of_user
-from job_service.domain.quantity import period_of
+from job_service.domain.job import Job, JobEvent, JobState
+from job_service.domain.runs import Run
 from servicekit.clock import to_micros
 from servicekit.tokens import decode_page_token
 
@@ -36,15 +33,28 @@ async def list_jobs(reader: Reader, query: JobQuery, page_size: int, page_token:
     )
 
 
-async def check_submit(reader: Reader, command: SubmitJob) -> Job:
-    """The job that a submit would create, without an id; nothing is stored.
+async def list_events(
+    reader: Reader, job: Job, page_size: int, page_token: str
+) -> Page[tuple[int, JobEvent]]:
+    """A page of what happened to a job, oldest first."""
+    scope = f"events/{job.id}"
+    after: Any = decode_page_token(scope, page_token, int)
+    events = await reader.job_events(job.id, after[0] if after else 0, page_size + 1)
+    return page_of(scope, events, [[revision] for revision, _ in events], page_size)
 
-    Raises:
-        QuotaExceeded: the submit would be refused.
-    """
-    owner, period = command.owner, period_of(command.now)
-    job = submit("", owner, command.spec, period, command.now).job
-    (await get_quota(reader, of_user(owner.id), period, command.policy)).account.follow(None, job)
-    if owner.team and (team := await limited_account(reader, of_team(owner.team), period)):
-        team.follow(None, job)
-    return job
+
+async def list_runs(reader: Reader, job: Job, page_size: int, page_token: str) -> Page[Run]:
+    """A page of a job's runs, the latest first; that one is part of the job."""
+    scope = f"runs/{job.id}"
+    after: Any = decode_page_token(scope, page_token, int)
+    before = after[0] if after else job.run_count + 1
+    latest = [job.run] if job.run and job.run.attempt < before else []
+    earlier = await reader.runs(job.id, before, page_size + 1 - len(latest))
+    runs = latest + [run for run in earlier if run not in latest]
+    return page_of(scope, runs, [[run.attempt] for run in runs], page_size)
+
+
+async def count_jobs(reader: Reader, owner_id: str, team: str) -> dict[JobState, int]:
+    """How many jobs are in each state that has any: an owner's, a team's, or everybody's."""
+    counts = await reader.counts(owner_id, team)
+    return {state: count for state, count in counts.items() if count}

@@ -1,9 +1,11 @@
 """What a user asks for. A spec never changes once its job exists."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from job_service.domain.dependencies import Dependency
 from job_service.domain.quantity import held_for
+from job_service.domain.runs import RetryRule
 from servicekit.values import Value, field
 
 WHOLE_DEVICE = 1000
@@ -65,7 +67,13 @@ class Simulation(Value, frozen=True):
 
 
 class JobSpec(Value, frozen=True):
-    """A job as it was asked for, defaults filled in. ``max_runtime`` is when it is stopped."""
+    """A job as it was asked for, defaults filled in.
+
+    Attributes:
+        max_runtime: when a run is stopped.
+        array_size: how many jobs were asked for at once; 0 for one that stands alone.
+        retry: when a failed run is tried again; None leaves it to the installation.
+    """
 
     command: str
     resources: ResourceSpec
@@ -83,6 +91,10 @@ class JobSpec(Value, frozen=True):
     preemptible: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     simulation: Simulation | None = None
+    dependencies: tuple[Dependency, ...] = ()
+    array_size: int = 0
+    retry: RetryRule | None = None
+    not_before: datetime | None = None
 
     @property
     def reservation(self) -> int:

@@ -119,7 +119,9 @@ def cancel_command(job_id: str = "j1", caller: Caller = ADA_CALLS) -> CancelJob:
     return CancelJob(job_id, caller, later(), "no longer needed")
 
 
-def set_quota_command(subject: str, hours: float, period: str = PERIOD) -> SetQuota:
+def set_quota_command(
+    subject: str, hours: float, period: str = PERIOD, change: str = "limit"
+) -> SetQuota:
     """Limits a user or a team to so many hours a month, from a month on."""
     return SetQuota(
         f"limit of {subject} in {period}",

@@ -23,20 +23,20 @@ def batch_specs(
     request: job_service_pb2.BatchSubmitJobsRequest, known_types: frozenset[str]
 ) -> list[JobSpec | Failure]:
     """The specs of a batch; for each that makes no sense, why."""
-    if request.validate_only:
-        raise fields.unbuilt("validate_only")
     if not 0 < len(request.specs) <= MOST_IN_BATCH:
         raise invalid("specs", f"1 to {MOST_IN_BATCH} specs")
+    if sum(max(1, spec.array_size) for spec in request.specs) > MOST_IN_BATCH:
+        raise invalid("specs", f"at most {MOST_IN_BATCH} jobs, those of arrays counted singly")
     return [
-        _spec_or_failure(spec, f"specs[{place}].", known_types)
+        _spec_or_failure(spec, f"specs[{place}].", known_types, len(request.specs))
         for place, spec in enumerate(request.specs)
     ]
 
 
 def _spec_or_failure(
-    message: job_pb2.JobSpec, path: str, known_types: frozenset[str]
+    message: job_pb2.JobSpec, path: str, known_types: frozenset[str], batch: int
 ) -> JobSpec | Failure:
     try:
-        return job_spec(message, path, known_types)
+        return job_spec(message, path, known_types, batch)
     except Failure as refused:
         return refused

@@ -1,88 +1,59 @@
-"""JobService."""
+"""JobService: what reads and follows jobs, and the servicer of all its methods."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from gpuaas.job.v1 import job_service_pb2 as pb
 from gpuaas.job.v1.job_service_pb2_grpc import JobServiceServicer
 from job_service.application import queries
-from job_service.application.commands import approving, cancelling, submitting
 from job_service.application.commands.acting import Policy
-from job_service.application.ports import GpuTypes, Reader
-from job_service.domain.errors import BatchAborted
-from job_service.domain.spec import JobSpec
-from job_service.entrypoints.decoding import fields, filters, submits
-from job_service.entrypoints.encoding.jobs import job_message
-from job_service.entrypoints.encoding.submits import (
-    aborted_batch,
-    batch_response,
-    submit_response,
-)
-from job_service.entrypoints.grpc_api.calling import Context, answer, caller, owner
-from job_service.entrypoints.submission import Submission
+from job_service.application.ports import GpuTypes, JobQuery, Reader
+from job_service.domain.errors import OwnerNotFound
+from job_service.entrypoints.decoding import fields, filters
+from job_service.entrypoints.encoding.jobs import STATES
+from job_service.entrypoints.encoding.runs import write_run
+from job_service.entrypoints.grpc_api.calling import Context, caller
+from job_service.entrypoints.grpc_api.deciding import Deciding
+from job_service.entrypoints.grpc_api.submitting import Submitting
+from job_service.entrypoints.output import JobOutput, place_of
+from job_service.entrypoints.waiting import Explainer
 from job_service.entrypoints.watching import Filter, JobWatch
 from servicekit.clock import Clock
-from servicekit.errors import Failure, PermissionDenied
+from servicekit.errors import PermissionDenied, invalid
 from servicekit.idempotency import Idempotent
 from servicekit.ids import IdSource
+from servicekit.writer import Writer
 
 
 @dataclass(frozen=True)
-class JobApi(JobServiceServicer):
+class JobApi(Submitting, Deciding, JobServiceServicer):
     """Serves JobService; the contract in `protos` says what each method promises."""
 
     once: Idempotent[Any]
+    writer: Writer[Any]
     reader: Reader
     watch: JobWatch
+    output: JobOutput
+    explainer: Explainer
     gpu_types: GpuTypes
     policy: Policy
     clock: Clock
     new_id: IdSource
-
-    async def SubmitJob(
-        self, request: pb.SubmitJobRequest, context: Context
-    ) -> pb.SubmitJobResponse:
-        """Submits a job."""
-        submission = Submission(
-            request.SerializeToString(),
-            self.gpu_types.known(),
-            self.new_id(),
-            self.new_id(),
-            owner(),
-            self.policy,
-            self.clock.now(),
-        )
-        if request.validate_only:
-            return submit_response(await queries.check_submit(self.reader, submission.decoded()))
-        return await self.once(request, submission, submit_response, pb.SubmitJobResponse)
-
-    async def BatchSubmitJobs(
-        self, request: pb.BatchSubmitJobsRequest, context: Context
-    ) -> pb.BatchSubmitJobsResponse:
-        """Submits many jobs."""
-        specs = submits.batch_specs(request, self.gpu_types.known())
-        items = tuple(it if isinstance(it, Failure) else self._submit(it) for it in specs)
-        command = submitting.SubmitJobs(items, request.all_or_nothing)
-        try:
-            return await self.once(request, command, batch_response, pb.BatchSubmitJobsResponse)
-        except BatchAborted as aborted:
-            return aborted_batch(aborted, len(items))
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.GetJobResponse:
         """Gets a job."""
         job = await queries.get_job(
             self.reader, caller(), fields.required(request.job_id, "job_id")
         )
-        return pb.GetJobResponse(job=job_message(job))
+        [message] = await self.explainer.messages([job])
+        return pb.GetJobResponse(job=message)
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         """Lists the caller's jobs."""
         query = filters.job_query(request, owner_id=caller().id, team="")
-        page = await queries.list_jobs(
-            self.reader, query, fields.page_size(request.page_size), request.page_token
-        )
-        jobs = [job_message(job) for job in page.items]
+        page = await self._page(query, request)
+        jobs = await self.explainer.messages(page.items)
         return pb.ListJobsResponse(jobs=jobs, next_page_token=page.next_page_token)
 
     async def ListAllJobs(
@@ -90,63 +61,87 @@ class JobApi(JobServiceServicer):
     ) -> pb.ListAllJobsResponse:
         """Lists everybody's jobs."""
         query = filters.job_query(request, owner_id=request.owner_id, team=request.team)
-        page = await queries.list_jobs(
-            self.reader, query, fields.page_size(request.page_size), request.page_token
-        )
-        jobs = [job_message(job) for job in page.items]
+        page = await self._page(query, request)
+        jobs = await self.explainer.messages(page.items)
         return pb.ListAllJobsResponse(jobs=jobs, next_page_token=page.next_page_token)
 
-    async def CancelJob(
-        self, request: pb.CancelJobRequest, context: Context
-    ) -> pb.CancelJobResponse:
-        """Cancels a job."""
-        job_id = fields.required(request.job_id, "job_id")
-        reason = fields.text(request.reason, "reason")
-        command = cancelling.CancelJob(job_id, caller(), self.clock.now(), reason)
-        return await self.once(request, command, answer(pb.CancelJobResponse), pb.CancelJobResponse)
+    async def CountJobsByState(
+        self, request: pb.CountJobsByStateRequest, context: Context
+    ) -> pb.CountJobsByStateResponse:
+        """Counts jobs by state."""
+        counts = await queries.count_jobs(self.reader, *_counted(request))
+        message = pb.CountJobsByStateResponse(total=sum(counts.values()))
+        for state, count in counts.items():
+            message.counts.add(state=STATES[state], count=count)
+        return message
 
-    async def ApproveJob(
-        self, request: pb.ApproveJobRequest, context: Context
-    ) -> pb.ApproveJobResponse:
-        """Approves a job."""
-        job_id = fields.required(request.job_id, "job_id")
-        comment = fields.text(request.comment, "comment")
-        command = approving.ApproveJob(
-            job_id, caller(), self.clock.now(), comment, self.new_id(), self.policy
+    async def ListJobEvents(
+        self, request: pb.ListJobEventsRequest, context: Context
+    ) -> pb.ListJobEventsResponse:
+        """Lists what happened to a job."""
+        job = await queries.get_job(
+            self.reader, caller(), fields.required(request.job_id, "job_id")
         )
-        return await self.once(
-            request, command, answer(pb.ApproveJobResponse), pb.ApproveJobResponse
+        size = fields.page_size(request.page_size)
+        page = await queries.list_events(self.reader, job, size, request.page_token)
+        message = pb.ListJobEventsResponse(next_page_token=page.next_page_token)
+        for revision, event in page.items:
+            self.watch.write(message.events.add(), event, revision)
+        return message
+
+    async def ListRuns(self, request: pb.ListRunsRequest, context: Context) -> pb.ListRunsResponse:
+        """Lists the runs of a job."""
+        job = await queries.get_job(
+            self.reader, caller(), fields.required(request.job_id, "job_id")
         )
-
-    async def RejectJob(
-        self, request: pb.RejectJobRequest, context: Context
-    ) -> pb.RejectJobResponse:
-        """Rejects a job."""
-        job_id = fields.required(request.job_id, "job_id")
-        reason = fields.required(request.reason, "reason")
-        command = approving.RejectJob(job_id, caller(), self.clock.now(), reason)
-        return await self.once(request, command, answer(pb.RejectJobResponse), pb.RejectJobResponse)
-
-    async def StartJob(self, request: pb.StartJobRequest, context: Context) -> pb.StartJobResponse:
-        """Starts an approved job."""
-        job_id = fields.required(request.job_id, "job_id")
-        command = approving.StartJob(job_id, caller(), self.clock.now(), self.new_id())
-        return await self.once(request, command, answer(pb.StartJobResponse), pb.StartJobResponse)
+        size = fields.page_size(request.page_size)
+        page = await queries.list_runs(self.reader, job, size, request.page_token)
+        message = pb.ListRunsResponse(next_page_token=page.next_page_token)
+        for run in page.items:
+            write_run(message.runs.add(), job.id, run)
+        return message
 
     async def WatchJobs(
         self, request: pb.WatchJobsRequest, context: Context
     ) -> AsyncIterator[pb.WatchJobsResponse]:
         """Watches jobs."""
         wanted = _watched(request)
-        async for message in self.watch.follow(
-            wanted, request.resume_token, not request.skip_snapshot
-        ):
-            yield message
+        with self.watch.counted(caller().id):
+            async for message in self.watch.follow(
+                wanted, request.resume_token, not request.skip_snapshot
+            ):
+                yield message
 
-    def _submit(self, spec: JobSpec) -> submitting.SubmitJob:
-        return submitting.SubmitJob(
-            self.new_id(), self.new_id(), owner(), spec, self.policy, self.clock.now()
-        )
+    async def StreamJobLogs(
+        self, request: pb.StreamJobLogsRequest, context: Context
+    ) -> AsyncIterator[pb.StreamJobLogsResponse]:
+        """Streams the output of a run."""
+        fields.required(request.job_id, "job_id")
+        if request.offset < 0 or request.tail_lines < 0:
+            raise invalid("offset, tail_lines", "0 or more")
+        if request.offset and request.tail_lines:
+            raise invalid("tail_lines", "this or offset, not both")
+        with self.watch.counted(caller().id):
+            async for message in self.output.follow(caller(), request, place_of(request)):
+                yield message
+
+    async def _page(self, query: JobQuery, request: Any) -> Any:
+        size = fields.page_size(request.page_size)
+        return await queries.list_jobs(self.reader, query, size, request.page_token)
+
+
+def _counted(request: pb.CountJobsByStateRequest) -> Sequence[str]:
+    """Whose jobs are counted, an owner's or a team's; empty ones mean everybody's."""
+    asking = caller()
+    if sum(map(bool, (request.owner_id, request.team, request.everybody))) > 1:
+        raise invalid("owner_id, team, everybody", "one of them at most")
+    if not asking.is_admin and (request.team or request.everybody):
+        raise PermissionDenied("team, everybody: only an admin counts other users' jobs")
+    if not asking.is_admin and request.owner_id not in ("", asking.id):
+        raise OwnerNotFound(request.owner_id)
+    if request.everybody or request.team:
+        return "", fields.text(request.team, "team")
+    return fields.text(request.owner_id, "owner_id", filters.LONGEST_ID) or asking.id, ""
 
 
 def _watched(request: pb.WatchJobsRequest) -> Filter:

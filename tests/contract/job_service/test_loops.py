@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from job_service.adapters.documents import decode_event
+from job_service.adapters.documents import actor_of, decode_event
 from job_service.application.following import READER
-from job_service.domain.job import FailureReason, JobState
+from job_service.domain.job import JobState
 from job_service.domain.reports import ReportKind
+from job_service.domain.runs import FailureReason, RetryRule
 from job_service.entrypoints.loops import FORWARD, Catalogue, Follower, Forwarder
+from servicekit.clock import SystemClock
 from servicekit.errors import Unavailable
 from tests.contract.job_service.conftest import Store
 from tests.fakes.job_service import FakeScheduler
@@ -31,13 +33,22 @@ def forwarder(store: Store, scheduler: FakeScheduler) -> Forwarder:
     """The outbox of a store."""
     assert store.storage is not None
     storage = store.storage
-    return Forwarder(storage.log, storage.writer, scheduler, decode_event, store.reader)
+    return Forwarder(
+        storage.log,
+        storage.writer,
+        scheduler,
+        decode_event,
+        actor_of,
+        store.reader,
+        AUTO,
+        SystemClock(),
+    )
 
 
 def follower(store: Store, scheduler: FakeScheduler) -> Follower:
     """The inbox of a store."""
     assert store.storage is not None
-    return Follower(store.storage.writer, scheduler, store.reader)
+    return Follower(store.storage.writer, scheduler, store.reader, RetryRule())
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from job_service.adapters.documents import decode_event
-from job_service.application.commands.submitting import SubmitJobs
+from job_service.application.commands.batches import SubmitJobs
 from job_service.application.following import ApplyReports
 from job_service.application.ports import AccountQuery, EntryQuery, UnitOfWork
 from job_service.domain.errors import BatchAborted, JobNotFound, QuotaExceeded

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from job_service.application.commands.batches import SubmitJobs
 from job_service.application.commands.cursors import MoveCursor
 from job_service.application.commands.quota import GrantHours
-from job_service.application.commands.submitting import SubmitJobs
 from job_service.domain.errors import BatchAborted, JobNotFound, JobStateForbids, QuotaExceeded
 from job_service.domain.job import EventKind, Job, JobState
 from job_service.domain.ledger import EntryKind, of_user

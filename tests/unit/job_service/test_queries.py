@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from job_service.application import queries, quotas
+from job_service.application.commands.batches import Tried, Try
 from job_service.application.commands.quota import Quota
 from job_service.application.ports import AccountQuery, EntryQuery, JobQuery
 from job_service.domain.errors import JobNotFound, QuotaExceeded
@@ -155,21 +156,23 @@ async def test_quotas_are_listed_by_subject_with_those_not_opened_yet(store: Fak
     assert ["user:u2"] == [it.account.subject for it in members.items]
 
 
-async def test_a_checked_submit_minds_the_teams_limit(store: FakeStore) -> None:
+def test_a_tried_submit_minds_the_teams_limit(store: FakeStore) -> None:
     """As the submit itself would, whether the team's month is open or not."""
     for period in ("2026-04", PERIOD):
         store.run(set_quota_command("team:engines", 2, period=period))
         with pytest.raises(QuotaExceeded) as refused:
-            await queries.check_submit(store, submit_command("j9", 2.5))
+            store.run(Try(submit_command("j9", 2.5)))
         assert "team:engines" == refused.value.metadata["subject"]
 
 
-async def test_a_checked_submit_is_not_stored(store: FakeStore) -> None:
-    """It has everything but an id; one that would be refused is refused."""
+def test_a_tried_submit_is_not_stored(store: FakeStore) -> None:
+    """It is answered as it would be; one that would be refused is refused."""
     before = store.unit.copy()
-    job = await queries.check_submit(store, submit_command("j9", 5))
-    assert ("", JobState.PENDING, 5 * HOUR) == (job.id, job.state, job.reserved)
+    with pytest.raises(Tried) as tried:
+        store.run(Try(submit_command("j9", 5)))
+    job = tried.value.answer
+    assert ("j9", JobState.PENDING, 5 * HOUR) == (job.id, job.state, job.reserved)
     with pytest.raises(QuotaExceeded):
-        await queries.check_submit(store, submit_command("j9", 5.5))
+        store.run(Try(submit_command("j9", 5.5)))
     assert before == store.unit
     assert FakeUnit() != before
