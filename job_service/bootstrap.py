@@ -157,6 +157,9 @@ def check_ledger(settings: Settings, arguments: list[str]) -> None:
     )
 
 
+VERBS = {"check-ledger": check_ledger}
+
+
 def _identity(settings: Settings, clock: Clock, closing: AsyncExitStack) -> GrpcIdentity:
     """The auth service, over a channel that closes with the rest."""
     channel = connect(settings.auth_target, reads=read_only_methods([AUTH_SERVICE]))
