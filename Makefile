@@ -34,6 +34,10 @@ bench-submit: setup ## Measure submits per second against a bare echo server. AR
 bench-end-to-end: setup ## Measure jobs per second from submit to completion. ARGS=...
 	@exec $(BIN)/python -m bench.end_to_end $(ARGS)
 
+.PHONY: bench-lists
+bench-lists: setup ## Measure pages and counts among many jobs. ROWS=1000000
+	@exec $(BIN)/python -m bench.lists $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+
 .PHONY: secrets
 secrets: ## Make deploy/secrets/ for docker compose; keeps what exists
 	@sh deploy/make-secrets.sh
@@ -70,6 +74,12 @@ contracts: setup ## Lint the protos
 .PHONY: links
 links: setup ## Look for dead links in the documents
 	@$(BIN)/pytest -q tests/contract/test_links.py
+
+.PHONY: job-histories
+job-histories: setup ## Live random histories of jobs and quota. JOB_HISTORIES=10000 SEED=n
+	@seed=$(or $(SEED),$$RANDOM); echo "SEED=$$seed"; \
+		JOB_HISTORIES=$(or $(JOB_HISTORIES),10000) $(BIN)/pytest -q \
+		tests/unit/job_service/test_histories.py --hypothesis-seed=$$seed
 
 ##@ Work
 

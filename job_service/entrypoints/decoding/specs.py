@@ -87,7 +87,7 @@ def job_spec(
         dependencies=courses.dependencies(message.dependencies, path, batch),
         array_size=courses.array_size(message, path),
         retry=courses.retry_rule(message, path),
-        not_before=fields.moment(message, "not_before"),
+        not_before=fields.moment(message, "not_before", path),
     )
 
 

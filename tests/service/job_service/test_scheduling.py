@@ -214,7 +214,7 @@ async def test_a_failure_says_whose_fault_it_was(auto_house: House, end: str) ->
     """The user pays for own failures, not for the platform's."""
     house = auto_house
     outcome, fault, reason, paid = ENDS[end]
-    job = await house.submit()
+    job = await house.submit(spec=job_pb2.JobSpec(retry=job_pb2.RetryRule()))
     [workload] = await forwarded(house, job)
     await house.scheduler.tell(started(workload), finished(workload, HOUR // 4, outcome, 3))
     job = await house.until(job.id, State.JOB_STATE_FAILED)

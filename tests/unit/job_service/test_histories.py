@@ -1,22 +1,39 @@
-"""Random histories of jobs and quota, with every rule of the books checked after each step."""
+"""Random histories of jobs and quota, with every rule of the books checked after each step.
+
+``make job-histories`` lives ten thousand of them with a seed that it prints; the same seed lives
+the same ones again.
+"""
 
 import itertools
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from job_service.application.commands.acting import Policy
 from job_service.application.commands.books import booked_keys
+from job_service.application.commands.cancelling import CancelJobs, EndJob
 from job_service.application.commands.quota import GrantHours
+from job_service.application.commands.starting import ReleaseJobs
+from job_service.application.commands.submitting import RetryJob
 from job_service.application.following import ApplyReports
-from job_service.domain.errors import JobNotFound, JobStateForbids, QuotaExceeded
+from job_service.domain.dependencies import Condition, Dependency
+from job_service.domain.errors import (
+    DependencyNotFound,
+    DependencyNotMet,
+    JobNotFound,
+    JobStateForbids,
+    QuotaExceeded,
+)
 from job_service.domain.job import EventKind, JobState, Owner
 from job_service.domain.ledger import MOVES, Account, Book, Entry, of_user
 from job_service.domain.reports import ReportKind
+from job_service.domain.runs import Failure, FailureReason, Fault, RetryRule
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADA,
@@ -27,16 +44,21 @@ from tests.fakes.jobs import (
     PERIOD,
     approve_command,
     cancel_command,
+    later,
     policy,
     reject_command,
     report,
+    spec,
     start_command,
     submit_command,
 )
 
 OWNERS = [ADA, BOB]
 POLICIES = [policy(hours=10, auto_hours=hours, auto_start=True) for hours in (0, 1, 100)]
-REFUSALS = (JobNotFound, JobStateForbids, QuotaExceeded)
+REFUSALS = (JobNotFound, JobStateForbids, QuotaExceeded, DependencyNotMet, DependencyNotFound)
+RULES = [None, RetryRule(2, (Fault.USER, Fault.PLATFORM), timedelta()), RetryRule(1)]
+
+FAILED = Failure(Fault.PLATFORM, FailureReason.SET_BY_ADMIN, "hangs")
 
 uses = st.sampled_from([0, 1, HOUR, 20 * HOUR])
 
@@ -80,6 +102,71 @@ class Histories(RuleBasedStateMachine):
         job_id = f"j{next(self.numbers)}"
         self.attempt(submit_command(job_id, hours, owner=owner, policy=policy))
         return job_id
+
+    @rule(
+        target=jobs,
+        others=st.lists(jobs, max_size=2, unique=True),
+        condition=st.sampled_from(Condition),
+        retry=st.sampled_from(RULES),
+        wait=st.sampled_from([None, 0, 30]),
+        policy=st.sampled_from(POLICIES),
+    )
+    def dependent(
+        self,
+        others: list[str],
+        condition: Condition,
+        retry: RetryRule | None,
+        wait: float | None,
+        policy: Policy,
+    ) -> str:
+        """Submits a job that waits for others or for a time, and may be tried again."""
+        job_id = f"j{next(self.numbers)}"
+        asked = spec(
+            2,
+            dependencies=tuple(Dependency(other, condition) for other in others),
+            retry=retry,
+            not_before=None if wait is None else later(wait),
+        )
+        self.attempt(submit_command(job_id, spec=asked, sees_all=True, policy=policy))
+        return job_id
+
+    @rule(target=jobs, size=st.integers(2, 4), policy=st.sampled_from(POLICIES))
+    def array(self, size: int, policy: Policy) -> Any:
+        """Submits several jobs at once: all of them or none."""
+        job_id, *more = [f"j{next(self.numbers)}" for _ in range(size)]
+        asked = spec(1.5, array_size=size)
+        self.attempt(submit_command(job_id, spec=asked, more_ids=tuple(more), policy=policy))
+        return multiple(job_id, *more)
+
+    @rule(target=jobs, job_id=jobs)
+    def retry(self, job_id: str) -> str:
+        new_id = f"j{next(self.numbers)}"
+        again = RetryJob(job_id, ADMIN_CALLS, later(), new_id, f"run of {new_id}", POLICIES[2])
+        self.attempt(again)
+        return new_id
+
+    @rule(job_ids=st.lists(jobs, min_size=1, max_size=3, unique=True), at=st.sampled_from([1, 99]))
+    def release(self, job_ids: list[str], at: float) -> None:
+        self.attempt(ReleaseJobs(tuple(job_ids), POLICIES[0], later(at)))
+
+    @rule(job_ids=st.lists(jobs, min_size=1, max_size=3, unique=True))
+    def cancel_some(self, job_ids: list[str]) -> None:
+        self.attempt(CancelJobs(tuple(job_ids), ADMIN_CALLS, later(), ""))
+
+    @rule(job_id=jobs, failure=st.sampled_from([None, FAILED]))
+    def set_ended(self, job_id: str, failure: Failure | None) -> None:
+        self.attempt(EndJob(job_id, ADMIN_CALLS, later(), failure))
+
+    @rule(told=st.lists(st.tuples(jobs, st.sampled_from(ReportKind), uses), min_size=1, max_size=4))
+    def reports_of_the_latest_runs(self, told: list[tuple[str, ReportKind, int]]) -> None:
+        """What the scheduler says of the runs that there are, in one batch."""
+        batch = []
+        for place, (job_id, kind, used) in enumerate(told):
+            job = self.store.unit.jobs.find(job_id)
+            if job and job.run:
+                lost = bool(place % 2)
+                batch.append(report(kind, job_id, run_id=job.run.id, used=used, node_lost=lost))
+        self.attempt(ApplyReports(tuple(batch), "position", RetryRule(2)))
 
     @rule(job_id=jobs, auto_start=st.booleans())
     def approve(self, job_id: str, *, auto_start: bool) -> None:
@@ -167,8 +254,36 @@ class Histories(RuleBasedStateMachine):
         for job in self.store.unit.jobs.by_id.values():
             assert job.state.ended is (job.ended_at is not None)
             assert (job.state is JobState.FAILED) is (job.failure is not None)
-            assert (job.queued_at is not None) is (job.run is not None) is (job.run_count == 1)
-            assert job.used <= job.spec.reservation
+            assert (job.queued_at is not None) is (job.run is not None) is (job.run_count >= 1)
+            assert job.used <= job.spec.reservation * (job.retries + 1)
+            assert not (job.held_until and job.state is not JobState.QUEUED)
+            expected = 0 if job.state.ended else job.spec.reservation
+            assert expected == job.reserved
+
+    @invariant()
+    def runs_follow_one_another(self) -> None:
+        """Those that are over are kept in order, and have ended; no two have one id."""
+        seen = set()
+        for job in self.store.unit.jobs.by_id.values():
+            over = self.store.unit.jobs.runs_of(job.id)
+            assert [run.attempt for run in over] == list(range(1, max(job.run_count, 1)))
+            assert all(run.ended_at for run in over)
+            runs = [*over, job.run] if job.run else over
+            seen |= {run.id for run in runs}
+            assert job.run is None or job.run.attempt == job.run_count
+        assert len(seen) == sum(job.run_count for job in self.store.unit.jobs.by_id.values())
+
+    @invariant()
+    def nothing_is_queued_before_what_it_waits_for(self) -> None:
+        for job in self.store.unit.jobs.by_id.values():
+            if job.run is None:
+                continue
+            for dependency in job.spec.dependencies:
+                other = self.store.unit.jobs.by_id[dependency.job_id]
+                assert other.state.ended
+                assert dependency.condition is Condition.AFTER_ANY or (
+                    other.state is JobState.COMPLETED
+                )
 
     def entries_of(self, key: tuple[str, str]) -> list[Entry]:
         """An account's entries as they were added."""
@@ -197,4 +312,6 @@ def _totals_of(entries: Iterable[Entry]) -> tuple[int, int]:
 
 
 TestHistories = Histories.TestCase
-TestHistories.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestHistories.settings = settings(
+    max_examples=int(os.environ.get("JOB_HISTORIES", "60")), stateful_step_count=50, deadline=None
+)
