@@ -41,6 +41,7 @@ from job_service.entrypoints.grpc_api.quotas import QuotaApi
 from job_service.entrypoints.grpc_api.webhooks import WebhookApi
 from job_service.entrypoints.loops import Catalogue, Follower, Forwarder, Releaser
 from job_service.entrypoints.output import JobOutput
+from job_service.entrypoints.retention import Retention
 from job_service.entrypoints.telling import Deliverer, Planner
 from job_service.entrypoints.waiting import Explainer
 from job_service.entrypoints.watching import JobWatch
@@ -229,7 +230,15 @@ async def _upkeep(
     """Runs the loops that end what nobody takes care of."""
     patience = timedelta(hours=settings.approval_patience_hours)
     expiry = Expiry(storage.writer, reader, clock, patience)
-    async with looping({"expire": expiry.run}):
+    retention = Retention(
+        storage.log,
+        storage.writer,
+        reader,
+        clock,
+        keep_jobs=timedelta(days=settings.keep_jobs_days),
+        keep_events=timedelta(days=settings.keep_events_days),
+    )
+    async with looping({"expire": expiry.run, "retain": retention.run}):
         yield
 
 

@@ -52,6 +52,12 @@ class Settings(ServiceSettings):
         default=False,
         description="whether webhooks may use plain HTTP and private addresses; not in production",
     )
+    keep_jobs_days: float = Field(
+        default=90.0, gt=0, le=36_500, description="days until a finished job is archived"
+    )
+    keep_events_days: float = Field(
+        default=30.0, gt=0, le=36_500, description="days until events and dead letters are deleted"
+    )
     auto_start: bool = Field(default=True, description="whether an approved job is queued at once")
     platform_retries: int = Field(
         default=3,

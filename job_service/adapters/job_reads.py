@@ -5,6 +5,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from job_service.adapters.archive import archived_job
 from job_service.adapters.documents import decode_event, decode_job, decode_run
 from job_service.adapters.job_lists import conditions, page_of_jobs
 from job_service.adapters.job_rows import EVERYBODY
@@ -30,9 +31,11 @@ class JobReads:
         """The job; raises JobNotFound."""
         statement = sa.select(JOBS.c.document).where(JOBS.c.id == job_id)
         document = await self._database.read(lambda c: c.execute(statement).scalar())
-        if document is None:
-            raise JobNotFound(job_id)
-        return decode_job(document)
+        if document is not None:
+            return decode_job(document)
+        if job := await archived_job(self._database, job_id):
+            return job
+        raise JobNotFound(job_id)
 
     async def jobs(self, query: JobQuery, after: tuple[int, str] | None, limit: int) -> list[Job]:
         """A page of jobs by keyset, never by offset."""

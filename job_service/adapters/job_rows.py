@@ -3,8 +3,16 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from job_service.adapters.archive import archived_row
 from job_service.adapters.documents import decode_job, encode_job, encode_run
-from job_service.adapters.tables import JOB_COUNTS, JOB_DEPENDENCIES, JOB_LABELS, JOBS, RUNS
+from job_service.adapters.tables import (
+    ARCHIVED_JOBS,
+    JOB_COUNTS,
+    JOB_DEPENDENCIES,
+    JOB_LABELS,
+    JOBS,
+    RUNS,
+)
 from job_service.domain.errors import JobNotFound
 from job_service.domain.job import Job, JobState, Owner
 from job_service.domain.runs import Run
@@ -83,6 +91,17 @@ class SqlJobs:
         if before and before["state"] != row["state"]:
             self._count(before, -1)
             self._count(row, 1)
+
+    def archive(self, jobs: Iterable[Job]) -> None:
+        """Takes jobs that ended out of everything but the archive."""
+        ids = []
+        for job in jobs:
+            row = self._row(job)
+            self._count(row, -1)
+            self._transaction.insert(ARCHIVED_JOBS, archived_row(job.id, row["document"]))
+            ids.append(job.id)
+        for table, column in ((JOBS, "id"), (JOB_LABELS, "job_id"), (JOB_DEPENDENCIES, "job_id")):
+            self._transaction.execute(table.delete().where(table.c[column].in_(ids)))
 
     def keep_run(self, job_id: str, run: Run) -> None:
         """Stores a run that its job has left behind."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from job_service.adapters.archive import ArchiveReads
 from job_service.adapters.documents import decode_rules
 from job_service.adapters.job_reads import JobReads
 from job_service.adapters.tables import ACCOUNTS, APPROVAL_RULES, JOBS, LEDGER
@@ -24,7 +25,7 @@ from job_service.domain.ledger import (
 from servicekit.clock import from_micros, to_micros
 
 
-class SqlReader(JobReads, WebhookReads):
+class SqlReader(JobReads, WebhookReads, ArchiveReads):
     """Reads what is committed, of jobs, quota, approval rules and webhooks."""
 
     async def approval_rules(self) -> Rules | None:

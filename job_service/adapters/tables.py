@@ -180,3 +180,11 @@ DELIVERIES = sa.Table(
     sa.Index("deliveries_by_due_time", "due_at"),
     sa.Index("deliveries_by_webhook", "webhook_id", "due_at", "revision"),
 )
+
+# Jobs that ended long ago, each as its compressed document; nothing but their ids is looked for.
+ARCHIVED_JOBS = sa.Table(
+    "archived_jobs",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+)

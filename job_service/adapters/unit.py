@@ -11,7 +11,7 @@ from job_service.domain.approval import Rules
 from job_service.domain.job import JobEvent
 from job_service.domain.ledger import Account, Entry
 from servicekit.clock import to_micros
-from servicekit.eventlog import Cursors
+from servicekit.eventlog import Cursors, trim
 from servicekit.idempotency import Requests
 from servicekit.transaction import Transaction
 
@@ -106,6 +106,10 @@ class SqlEvents:
         self._transaction.append(
             *(encode_event(event, self._documents.of(event.job)) for event in events)
         )
+
+    def trim(self, revision: int) -> None:
+        """Deletes events up to and including a revision."""
+        trim(self._transaction, PLUMBING, revision)
 
 
 def account_of_row(row: Any) -> Account:

@@ -81,6 +81,13 @@ class SqlDeliveries:
         made = DELIVERIES.c.id.in_(list(delivery_ids))
         self._transaction.execute(DELIVERIES.delete().where(made))
 
+    def forget(self, before: datetime, most: int) -> int:
+        """Deletes dead letters and counts them."""
+        columns = DELIVERIES.c
+        old = sa.select(columns.id).where(columns.due_at.is_(None))
+        old = old.where(columns.last_at < to_micros(before)).limit(most)
+        return self._transaction.execute(DELIVERIES.delete().where(columns.id.in_(old)))
+
     def due(self, now: datetime, busy: Iterable[str], each: int, limit: int) -> list[Delivery]:
         """Deliveries that are due, fairly of all webhooks that are not busy."""
         columns = DELIVERIES.c

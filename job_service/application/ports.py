@@ -33,6 +33,9 @@ class Jobs(Protocol):
     def save(self, job: Job) -> None:
         """Stores a changed job."""
 
+    def archive(self, jobs: Iterable[Job]) -> None:
+        """Takes jobs that ended out of everything but what readers get by id."""
+
     def keep_run(self, job_id: str, run: Run) -> None:
         """Stores a run that its job has left behind."""
 
@@ -110,6 +113,9 @@ class Deliveries(Protocol):
     def remove(self, delivery_ids: Iterable[str]) -> None:
         """Deletes deliveries that were made."""
 
+    def forget(self, before: datetime, most: int) -> int:
+        """Deletes up to so many dead letters whose last attempt was before a time; counts them."""
+
     def due(self, now: datetime, busy: Iterable[str], each: int, limit: int) -> list[Delivery]:
         """Deliveries that are due, of webhooks that are not busy, at most ``each`` of one."""
 
@@ -119,6 +125,9 @@ class Events(Protocol):
 
     def append(self, events: Sequence[JobEvent]) -> None:
         """Appends the events of one change."""
+
+    def trim(self, revision: int) -> None:
+        """Deletes events up to and including a revision; a cursor before it is then too old."""
 
 
 class Cursors(Protocol):
@@ -266,6 +275,15 @@ class Reader(Protocol):
 
     async def undecided(self, before: datetime, limit: int) -> list[str]:
         """The ids of jobs that were submitted before a time and still wait for approval."""
+
+    async def archivable(self, before: datetime, limit: int) -> list[str]:
+        """The ids of jobs that ended before a time and that no other job still names."""
+
+    async def trimmable(self, before: datetime, limit: int) -> int:
+        """The last revision up to which the log's oldest events are all from before a time.
+
+        Of the first ``limit`` events, and never within a change; 0 if there is none.
+        """
 
     async def webhook(self, webhook_id: str) -> Webhook | None:
         """The webhook, or None."""

@@ -61,15 +61,17 @@ class Forwarder:
     async def run(self) -> None:
         """Follows the service's own log from its cursor on."""
         position = await self.reader.position(FORWARD)
-        after = self.log.revision(position) if position else 0
+        noted = after = self.log.revision(position) if position else 0
         unnoted, due = False, 0.0
         try:
             async for batch in self.log.follow(after):
                 unnoted = await self._deliver(batch) or unnoted
                 after = batch[-1].revision if batch else after
-                if unnoted and monotonic() >= due:
+                # In a quiet moment also what was none of its business: the log is trimmed so far.
+                quiet = not batch and after > noted
+                if quiet or (unnoted and monotonic() >= due):
                     await self._note(after)
-                    unnoted, due = False, monotonic() + NOTED_EVERY_S
+                    noted, unnoted, due = after, False, monotonic() + NOTED_EVERY_S
         except asyncio.CancelledError:
             if unnoted:
                 await self._note(after)

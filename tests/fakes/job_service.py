@@ -1,6 +1,7 @@
 """The ports of job_service in memory, held to the same contract suite as the databases."""
 
 import asyncio
+import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ class FakeJobs:
 
     by_id: dict[str, Job] = field(default_factory=dict)
     runs: tuple[tuple[str, Run], ...] = ()
+    archived: tuple[Job, ...] = ()
 
     def load(self, job_ids: Iterable[str]) -> None:
         pass
@@ -49,6 +51,11 @@ class FakeJobs:
         if job.id not in self.by_id:
             raise LookupError(job.id)
         self.by_id[job.id] = job
+
+    def archive(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            del self.by_id[job.id]
+            self.archived = (*self.archived, job)
 
     def keep_run(self, job_id: str, run: Run) -> None:
         if any(
@@ -171,6 +178,12 @@ class FakeDeliveries:
         for delivery_id in delivery_ids:
             self.by_id.pop(delivery_id, None)
 
+    def forget(self, before: datetime, most: int) -> int:
+        dead = [it for it in self.by_id.values() if it.due_at is None and it.last_at]
+        old = [it.id for it in dead if it.last_at and it.last_at < before][:most]
+        self.remove(old)
+        return len(old)
+
     def due(self, now: datetime, busy: Iterable[str], each: int, limit: int) -> list[Delivery]:
         busy, turns, found = set(busy), Counter[str](), list[tuple[int, datetime, str]]()
         waiting = [(it.due_at, it.revision, it) for it in self.by_id.values() if it.due_at]
@@ -186,9 +199,13 @@ class FakeEvents:
     """Events in a list; their revisions are their places, from 1."""
 
     appended: list[JobEvent] = field(default_factory=list)
+    floor: int = 0
 
     def append(self, events: Sequence[JobEvent]) -> None:
         self.appended += events
+
+    def trim(self, revision: int) -> None:
+        self.floor = max(self.floor, revision)
 
 
 @dataclass
@@ -223,11 +240,11 @@ class FakeUnit:
     def copy(self) -> "FakeUnit":
         """Another unit that holds the same; rows never change, so a flat copy is one."""
         copy = FakeUnit(
-            FakeJobs(dict(self.jobs.by_id), self.jobs.runs),
+            FakeJobs(dict(self.jobs.by_id), self.jobs.runs, self.jobs.archived),
             FakeAccounts(dict(self.accounts.by_key)),
             FakeLedger(list(self.ledger.entries)),
             FakeRules(self.rules.rules),
-            FakeEvents(list(self.events.appended)),
+            FakeEvents(list(self.events.appended), self.events.floor),
             FakeCursors(dict(self.cursors.positions)),
             FakeDeliveries(dict(self.deliveries.by_id)),
         )
@@ -252,6 +269,9 @@ class FakeStore:
         return self.run(command)
 
     async def job(self, job_id: str) -> Job:
+        for job in self.unit.jobs.archived:
+            if job.id == job_id:
+                return job
         return self.unit.jobs.get(job_id)
 
     async def jobs(self, query: JobQuery, after: tuple[int, str] | None, limit: int) -> list[Job]:
@@ -321,6 +341,19 @@ class FakeStore:
         waiting = [it for it in self.unit.jobs.by_id.values() if it.state is JobState.PENDING]
         stale = sorted((it.created_at, it.id) for it in waiting if it.created_at < before)
         return [job_id for _, job_id in stale][:limit]
+
+    async def archivable(self, before: datetime, limit: int) -> list[str]:
+        jobs = self.unit.jobs.by_id.values()
+        named = {it.job_id for job in jobs for it in job.spec.dependencies}
+        old = [it for it in jobs if it.state.ended and it.updated_at < before]
+        old.sort(key=lambda it: (it.updated_at, it.id))
+        return [it.id for it in old if it.id not in named][:limit]
+
+    async def trimmable(self, before: datetime, limit: int) -> int:
+        first = self.unit.events.floor
+        events = self.unit.events.appended[first : first + limit]
+        old = list(itertools.takewhile(lambda it: it.at < before, events))
+        return first + len(old) if old else 0
 
     async def webhook(self, webhook_id: str) -> Webhook | None:
         return self.unit.webhooks.find(webhook_id)

@@ -40,16 +40,15 @@ class Receiver:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answers one request; 204 when the test has said nothing else, 0 never."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
-        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:]) if k}
+        sent = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+        headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in sent[1:]) if k}
         body = await reader.readexactly(int(headers["content-length"]))
-        self.received.append(({**headers, "request": head[0]}, body))
+        self.received.append(({**headers, "request": sent[0]}, body))
         self.news.set()
         status = self.answers.pop(0) if self.answers else 204
         if status:
-            writer.write(
-                f"HTTP/1.1 {status} x\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n".encode()
-            )
+            head = f"HTTP/1.1 {status} x\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"
+            writer.write(head.encode())
         writer.close()
 
     async def until(self, count: int) -> list[tuple[dict[str, str], bytes]]:
@@ -140,7 +139,8 @@ async def test_only_what_was_asked_for_is_told(open_house: Open, receiver: Recei
         )
         other = await house.submit("bob")
         await house.cancel(other.id, "bob")
-        job = await house.submit("bob", labels={"stage": "test"})
+        spec = job_pb2.JobSpec(command="x", labels={"stage": "test"})
+        job = await house.submit("bob", command="", estimated_hours=0.0, spec=spec)
         await house.cancel(job.id, "bob")
         [(_, body)] = await receiver.until(1)
         await settled(house)
