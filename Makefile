@@ -79,7 +79,7 @@ links: setup ## Look for dead links in the documents
 job-histories: setup ## Live random histories of jobs and quota. JOB_HISTORIES=10000 SEED=n
 	@seed=$(or $(SEED),$$RANDOM); echo "SEED=$$seed"; \
 		JOB_HISTORIES=$(or $(JOB_HISTORIES),10000) $(BIN)/pytest -q \
-		tests/unit/job_service/test_histories.py --hypothesis-seed=$$seed
+		tests/unit/job_service/test_histories.py --hypothesis-seed=$$seed --timeout 0
 
 ##@ Work
 

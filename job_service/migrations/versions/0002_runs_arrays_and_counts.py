@@ -19,7 +19,9 @@ STATES = [
 
 
 def upgrade() -> None:
-    op.add_column("jobs", sa.Column("array_id", sa.Text, nullable=False, server_default=sa.text("''")))
+    op.add_column(
+        "jobs", sa.Column("array_id", sa.Text, nullable=False, server_default=sa.text("''"))
+    )
     op.add_column("jobs", sa.Column("due_at", sa.BigInteger))
     op.drop_index("jobs_by_owner", "jobs")
     op.drop_index("jobs_by_creation", "jobs")
@@ -94,9 +96,12 @@ def _create_counts() -> None:
 
 def _widen_labels() -> None:
     """Whose job it is and since when goes beside each label, so that its list is in order."""
-    op.add_column("job_labels", sa.Column("owner_id", sa.Text, nullable=False, server_default=sa.text("''")))
     op.add_column(
-        "job_labels", sa.Column("created_at", sa.BigInteger, nullable=False, server_default=sa.text("0"))
+        "job_labels", sa.Column("owner_id", sa.Text, nullable=False, server_default=sa.text("''"))
+    )
+    op.add_column(
+        "job_labels",
+        sa.Column("created_at", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     )
     jobs = sa.table("jobs", *map(sa.column, ("id", "owner_id", "created_at")))
     labels = sa.table("job_labels", *map(sa.column, ("job_id", "owner_id", "created_at")))
