@@ -50,8 +50,13 @@ async def test_a_good_token_names_its_bearer(issuer: Issuer, verifier: Verifier)
         team="physics",
         token_id="token-1",
         expires_at=NOW + timedelta(minutes=30),
+        session_id="session-1",
+        generation=3,
+        issued_at=NOW,
+        password_change_required=True,
     )
-    assert expected == await verifier.verify(issuer.token(issuer.claims(NOW)))
+    claims = issuer.claims(NOW, sid="session-1", gen=3, password_change_required=True)
+    assert expected == await verifier.verify(issuer.token(claims))
 
 
 async def test_a_token_without_a_team_is_good(issuer: Issuer, verifier: Verifier) -> None:
@@ -108,6 +113,10 @@ ATTACKS: dict[str, Callable[[Issuer], str]] = {
     "a role that is none": lambda i: i.token(good(i, role="root")),
     "a list of roles": lambda i: i.token(good(i, role=["admin"])),
     "an empty subject": lambda i: i.token(good(i, sub="")),
+    "a generation below zero": lambda i: i.token(good(i, gen=-1)),
+    "a generation as text": lambda i: i.token(good(i, gen="9")),
+    "a session that is a number": lambda i: i.token(good(i, sid=7)),
+    "a password flag that is text": lambda i: i.token(good(i, password_change_required="no")),
     "a username that is a number": lambda i: i.token(good(i, username=7)),
     **{
         f"no {claim}": lambda i, claim=claim: i.token(good(i, **{claim: None}))  # type: ignore[misc]
