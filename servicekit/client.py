@@ -17,10 +17,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
 from servicekit.call import call_or_none
-from servicekit.errors import DeadlineExceeded
+from servicekit.errors import DeadlineExceeded, Failure, Unauthenticated
 from servicekit.failpoints import afailpoint
 from servicekit.ids import child_traceparent, new_id
 from servicekit.statuses import failure_from_rpc
+from servicekit.tls import PLAINTEXT, Tls
 
 TokenSource: TypeAlias = Callable[[], Awaitable[str]]
 """Gives the service's own bearer token, a valid one at each call."""
@@ -65,6 +66,8 @@ def connect(
     *,
     reads: frozenset[str] = frozenset(),
     token: TokenSource | None = None,
+    on_refused: Callable[[], None] | None = None,
+    tls: Tls = PLAINTEXT,
     cap: timedelta = timedelta(seconds=10),
     stream_cap: timedelta = timedelta(hours=1),
     options: Sequence[tuple[str, Any]] = (),
@@ -73,14 +76,21 @@ def connect(
 
     `reads` (see `read_only_methods`) are repeated while the peer is UNAVAILABLE, nothing else is.
     Every call ends after `cap`, every stream after `stream_cap`, and not later than the call
-    being served. `token` speaks for the service itself; without it the caller's own token goes on.
+    being served. `token` speaks for the service itself, and `on_refused` hears when that token is
+    not accepted; without it the caller's own token goes on.
+
+    Raises:
+        ConfigurationError: a file that `tls` names is unfit.
     """
     # Of two options of one name gRPC takes the first, so they are merged here.
     merged = dict(CHANNEL_OPTIONS) | {"grpc.service_config": _service_config(reads)} | dict(options)
-    channel = grpc.aio.insecure_channel(target, options=list(merged.items()))
-    return ServiceChannel(
-        channel, _Departure(token), cap.total_seconds(), stream_cap.total_seconds()
-    )
+    credentials = tls.channel_credentials()
+    if credentials is None:
+        channel = grpc.aio.insecure_channel(target, options=list(merged.items()))
+    else:
+        channel = grpc.aio.secure_channel(target, credentials, options=list(merged.items()))
+    departure = _Departure(token, on_refused)
+    return ServiceChannel(channel, departure, cap.total_seconds(), stream_cap.total_seconds())
 
 
 def read_only_methods(services: Iterable[ServiceDescriptor]) -> frozenset[str]:
@@ -182,9 +192,15 @@ class ResponseStream:
     Awaiting an answer and giving up on it (a timeout around one step) cancels the whole stream.
     """
 
-    def __init__(self, name: str, opening: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        opening: Callable[[], Awaitable[Any]],
+        failed: Callable[[grpc.aio.AioRpcError], Failure],
+    ) -> None:
         self._name = name
         self._opening = opening
+        self._failed = failed
         self._call: Any = None
         self._answers: AsyncIterator[Any] | None = None
         self._cancelled = False
@@ -200,7 +216,7 @@ class ResponseStream:
                 self._answers = await self._open()
             return await anext(self._answers)
         except grpc.aio.AioRpcError as error:
-            raise failure_from_rpc(error) from error
+            raise self._failed(error) from error
         except StopAsyncIteration:
             await afailpoint(f"rpc.{self._name}.after")
             raise
@@ -225,8 +241,16 @@ class ResponseStream:
 class _Departure:
     """What each call takes along: a deadline, the ids of the call being served, a token."""
 
-    def __init__(self, token: TokenSource | None) -> None:
+    def __init__(self, token: TokenSource | None, on_refused: Callable[[], None] | None) -> None:
         self._token = token
+        self._on_refused = on_refused
+
+    def failed(self, error: grpc.aio.AioRpcError) -> Failure:
+        """Returns what a call failed with, and tells who has to know."""
+        failure = failure_from_rpc(error)
+        if self._on_refused is not None and isinstance(failure, Unauthenticated):
+            self._on_refused()
+        return failure
 
     def seconds(self, timeout: float | None, cap: float) -> float:
         """Returns how long the call may take; DeadlineExceeded if there is no time left."""
@@ -271,7 +295,7 @@ def _single(method: str, send: Any, departure: _Departure, cap: float) -> Any:
         try:
             response = await send(request, timeout=seconds, metadata=headers, **rest)
         except grpc.aio.AioRpcError as error:
-            raise failure_from_rpc(error) from error
+            raise departure.failed(error) from error
         await afailpoint(after)
         return response
 
@@ -289,7 +313,7 @@ def _streaming(method: str, send: Any, departure: _Departure, cap: float) -> Any
             seconds = departure.seconds(timeout, cap)
             return send(request, timeout=seconds, metadata=headers, **rest)
 
-        return ResponseStream(name, opening)
+        return ResponseStream(name, opening, departure.failed)
 
     return call
 

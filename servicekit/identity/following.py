@@ -66,7 +66,10 @@ class Follower:
         try:
             async with aclosing(self._watch(self._resume_token)) as stream:
                 while True:
-                    self._take(await asyncio.wait_for(anext(stream), QUIET_SECONDS))
+                    # Not wait_for: up to Python 3.11 it can swallow a cancellation.
+                    async with asyncio.timeout(QUIET_SECONDS):
+                        news = await anext(stream)
+                    self._take(news)
         except StopAsyncIteration:
             return
         except TimeoutError:

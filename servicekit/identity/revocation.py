@@ -100,7 +100,8 @@ class Revocations:
         if self.is_open:
             return
         try:
-            await asyncio.wait_for(self._opened.wait(), OPENING_SECONDS)
+            async with asyncio.timeout(OPENING_SECONDS):
+                await self._opened.wait()
         except TimeoutError:
             raise _unknown() from None
 

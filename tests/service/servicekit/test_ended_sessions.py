@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from servicekit.call import current_call
+from servicekit.clock import SystemClock
 from servicekit.errors import Failure
-from servicekit.identity import Revocation
+from servicekit.identity import OwnToken, Revocation
 from tests.service.servicekit.echo import EchoRequest, EchoResponse
 
 OpenHouse = Callable[..., Any]
@@ -88,6 +89,26 @@ async def test_before_a_password_change_only_what_the_contract_opens_answers(
     assert "hi" == (await stub.Change(EchoRequest(text="hi"), metadata=metadata)).text
     assert "hi" == (await stub.Greet(EchoRequest(text="hi"), metadata=metadata)).text
     assert "PASSWORD_CHANGE_REQUIRED" == await reason(stub.Say(EchoRequest(), metadata=metadata))
+
+
+async def test_a_service_whose_session_was_ended_signs_in_again(open_house: OpenHouse) -> None:
+    """One call is refused, the next one works: nobody has to restart the service."""
+    house = await open_house()
+    generation = 0
+
+    async def log_in() -> tuple[str, timedelta]:
+        nonlocal generation
+        generation += 1
+        claims = house.issuer.claims(sub="service-1", gen=generation)
+        return house.issuer.token(claims), timedelta(minutes=30)
+
+    token = OwnToken(log_in, SystemClock())
+    stub = house.stub(token=token, on_refused=token.refused)
+    await stub.Say(EchoRequest())
+    expires_at = datetime.now(UTC) + timedelta(minutes=30)
+    house.revocations.add([Revocation("service-1", "", 2, expires_at)])
+    assert "TOKEN_REVOKED" == await reason(stub.Say(EchoRequest()))
+    assert "hi" == (await stub.Say(EchoRequest(text="hi"))).text
 
 
 @pytest.mark.parametrize(("forwarder", "address", "expected"), [
