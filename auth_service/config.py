@@ -1,5 +1,7 @@
 """Every setting of auth_service, each read from GPUAAS_AUTH_<NAME> or GPUAAS_AUTH_<NAME>_FILE."""
 
+import base64
+import binascii
 from datetime import timedelta
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -8,6 +10,8 @@ from servicekit.config import Environment, ServiceSettings, SettingsConfigDict
 from servicekit.identity import AUDIENCE
 
 PRODUCTION_BCRYPT_COST = 12
+SHORTEST_SERVICE_PASSWORD = 32
+KEY_BYTES = 32
 
 
 class Settings(ServiceSettings):
@@ -25,6 +29,22 @@ class Settings(ServiceSettings):
         le=timedelta(hours=24),
         description="how long an access token is good, such as PT30M",
     )
+    refresh_lifetime: timedelta = Field(
+        default=timedelta(days=30),
+        ge=timedelta(minutes=5),
+        le=timedelta(days=366),
+        description="how long a session goes on with refresh tokens, such as P30D",
+    )
+    api_key_lifetime: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(hours=1),
+        le=timedelta(days=3660),
+        description="how long an API key is good at the most, such as P365D",
+    )
+    key_encryption_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="base64 of 32 random bytes that encrypt signing keys at rest",
+    )
     password_min_length: int = Field(
         default=12, ge=8, le=128, description="characters that a new password has at least"
     )
@@ -33,6 +53,15 @@ class Settings(ServiceSettings):
         ge=4,
         le=16,
         description="log2 of the rounds; below 12 for tests",
+    )
+    guesses_per_account: int = Field(
+        default=20, ge=2, le=10_000, description="failed logins for one account in an hour"
+    )
+    guesses_per_address: int = Field(
+        default=200, ge=2, le=1_000_000, description="failed logins from one address in an hour"
+    )
+    guesses_overall: int = Field(
+        default=5_000, ge=2, le=10_000_000, description="failed logins altogether in an hour"
     )
     admin_username: str = Field(default="admin", description="name of the first admin")
     admin_password: SecretStr = Field(
@@ -53,9 +82,33 @@ class Settings(ServiceSettings):
     @field_validator("service_password")
     @classmethod
     def _is_given(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        if _in_production(info) and not password.get_secret_value():
-            raise ValueError("expected a password in production, for the services to sign in with")
+        if _in_production(info) and len(password.get_secret_value()) < SHORTEST_SERVICE_PASSWORD:
+            raise ValueError(
+                f"expected {SHORTEST_SERVICE_PASSWORD} random characters or more in production, "
+                "for the services to sign in with"
+            )
         return password
+
+    @field_validator("key_encryption_key")
+    @classmethod
+    def _is_a_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        if not key.get_secret_value() and _in_production(info):
+            raise ValueError("expected a key in production; `openssl rand -base64 32` makes one")
+        if key.get_secret_value() and len(_decoded(key)) != KEY_BYTES:
+            raise ValueError(f"expected the base64 of {KEY_BYTES} bytes")
+        return key
+
+    @property
+    def key_encryption_bytes(self) -> bytes:
+        """The key that encrypts signing keys at rest; empty for none."""
+        return _decoded(self.key_encryption_key)
+
+
+def _decoded(key: SecretStr) -> bytes:
+    try:
+        return base64.b64decode(key.get_secret_value(), validate=True)
+    except binascii.Error:
+        return b"no base64"
 
 
 def _in_production(info: ValidationInfo) -> bool:
