@@ -38,6 +38,10 @@ bench-end-to-end: setup ## Measure jobs per second from submit to completion. AR
 secrets: ## Make deploy/secrets/ for docker compose; keeps what exists
 	@sh deploy/make-secrets.sh
 
+.PHONY: dev-certs
+dev-certs: setup ## Make certificates for TLS between the processes. ARGS="FOLDER --host NAME"
+	@$(BIN)/python -m local.dev_certs $(ARGS)
+
 ##@ Check
 
 .PHONY: test

@@ -15,6 +15,8 @@ from servicekit.interceptors.report import CallReports, MethodReport
 CLIENT_ADDRESS = "x-client-address"
 FORWARDER = "x-forwarder-authorization"
 
+AMBIGUOUS = ""
+
 _BEARER = "Bearer "
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -62,7 +64,8 @@ class Gate:
         metadata = cast("tuple[tuple[str, str], ...]", context.invocation_metadata() or ())
         for key, value in metadata:
             if key == "authorization":
-                authorization = value
+                # Of two nobody could say which one a proxy before us has looked at.
+                authorization = value if authorization is None else AMBIGUOUS
             elif key == "x-request-id":
                 request_id = value
             elif key == "traceparent":

@@ -102,7 +102,7 @@ async def test_a_service_whose_session_was_ended_signs_in_again(open_house: Open
         claims = house.issuer.claims(sub="service-1", gen=generation)
         return house.issuer.token(claims), timedelta(minutes=30)
 
-    token = OwnToken(log_in, SystemClock())
+    token = OwnToken(log_in, SystemClock(), interval=timedelta(0))
     stub = house.stub(token=token, on_refused=token.refused)
     await stub.Say(EchoRequest())
     expires_at = datetime.now(UTC) + timedelta(minutes=30)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from servicekit.clock import ManualClock
-from servicekit.errors import Failure, OutOfRange, Unavailable
+from servicekit.errors import Failure, OutOfRange, Unauthenticated, Unavailable
 from servicekit.identity import (
     Follower,
     Identity,
@@ -243,7 +243,7 @@ async def test_an_own_token_is_renewed_in_time_and_after_a_refusal(clock: Manual
         await asyncio.sleep(0)
         return f"token-{logins}", timedelta(minutes=30)
 
-    token = OwnToken(log_in, clock)
+    token = OwnToken(log_in, clock, interval=timedelta(0))
     assert ("token-1", "token-1", "token-1") == tuple(
         await asyncio.gather(*[token() for _ in range(3)])
     )
@@ -253,3 +253,23 @@ async def test_an_own_token_is_renewed_in_time_and_after_a_refusal(clock: Manual
     assert "token-2" == await token()
     token.refused()
     assert "token-3" == await token()
+
+
+async def test_a_failed_login_is_not_tried_at_every_call(clock: ManualClock) -> None:
+    """A wrong password is checked once a second; until there is a token nothing else is given."""
+    tries = 0
+
+    async def log_in() -> tuple[str, timedelta]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise Unauthenticated("name and password do not match", reason="CREDENTIALS_INVALID")
+        return "token", timedelta(minutes=30)
+
+    token = OwnToken(log_in, clock)
+    for _ in range(5):
+        with pytest.raises(Unavailable, match="cannot sign in: name and password do not match"):
+            await token()
+    assert 1 == tries
+    clock.advance(timedelta(seconds=1))
+    assert "token" == await token()
