@@ -87,6 +87,27 @@ class Tls:
 PLAINTEXT = Tls()
 
 
+_REASONS = {
+    "CERTIFICATE_VERIFY_FAILED": "the peer's certificate is not by the authority that we believe",
+    "Hostname Verification Check failed": "the peer's certificate is for other names than its own",
+    "WRONG_VERSION_NUMBER": "the peer does not speak TLS",
+}
+_CLOSED = ("Socket closed", "Connection reset")
+
+
+def why_no_connection(details: str, *, over_tls: bool) -> str | None:
+    """Returns in plain words what gRPC's `details` of a failed connection say about TLS, if any."""
+    for mark, reason in _REASONS.items():
+        if mark in details:
+            return reason
+    if "failed to connect" in details and any(mark in details for mark in _CLOSED):
+        # A server that refuses a certificate, or the lack of one, only hangs up.
+        if over_tls:
+            return "the peer hangs up: it may demand a certificate by an authority that it believes"
+        return "the peer hangs up: it may speak TLS, and we do not"
+    return None
+
+
 def https_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """Returns what serves HTTPS, TLS 1.2 or newer, to clients without certificates.
 
