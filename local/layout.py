@@ -85,6 +85,7 @@ class Layout:
         settings[f"{prefix}_SERVICE_PASSWORD_FILE"] = str(secrets.service_password)
         if name == "auth_service":
             settings[f"{prefix}_ADMIN_PASSWORD_FILE"] = str(secrets.admin_password)
+            settings[f"{prefix}_KEY_ENCRYPTION_KEY_FILE"] = str(secrets.key_encryption_key)
         if self.certificates is not None:
             settings |= _tls(prefix, name, self.certificates)
         return settings

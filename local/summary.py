@@ -79,5 +79,5 @@ def commands(system: System) -> str:
 def administrator(system: System) -> str:
     """Returns the account's name, and its password on the first start only."""
     if system.secrets.is_new:
-        return f"admin, password {system.admin_password} (shown this once)"
-    return f"admin, password in {system.secrets.admin_password}"
+        return f"admin, first password {system.admin_password} (shown this once)"
+    return f"admin, first password in {system.secrets.admin_password}"

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 
 from local.__main__ import start
+from local.administrator import settle_admin
 from local.layout import ANY_PORTS, Name
 from local.summary import Terminal
 from local.supervisor import System
@@ -33,6 +34,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     system = System(data, listen=ANY_PORTS, extra=QUICK, announce=terminal.step)
     try:
         start(system, data, terminal)
+        settle_admin(system)
         yield Started(system, printed.getvalue())
     finally:
         system.stop()
