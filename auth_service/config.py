@@ -2,15 +2,16 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
 from datetime import timedelta
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, field_validator
 
-from servicekit.config import Environment, ServiceSettings, SettingsConfigDict
+from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict
 from servicekit.identity import AUDIENCE
+from servicekit.production import weakness_of_secret
 
 PRODUCTION_BCRYPT_COST = 12
-SHORTEST_SERVICE_PASSWORD = 32
 KEY_BYTES = 32
 
 
@@ -72,31 +73,26 @@ class Settings(ServiceSettings):
         default=SecretStr(""), description="password that the other services sign in with"
     )
 
-    @field_validator("bcrypt_cost")
-    @classmethod
-    def _is_slow_enough(cls, cost: int, info: ValidationInfo) -> int:
-        if _in_production(info) and cost < PRODUCTION_BCRYPT_COST:
-            raise ValueError(f"expected {PRODUCTION_BCRYPT_COST} or more in production")
-        return cost
-
-    @field_validator("service_password")
-    @classmethod
-    def _is_given(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        if _in_production(info) and len(password.get_secret_value()) < SHORTEST_SERVICE_PASSWORD:
-            raise ValueError(
-                f"expected {SHORTEST_SERVICE_PASSWORD} random characters or more in production, "
-                "for the services to sign in with"
-            )
-        return password
-
     @field_validator("key_encryption_key")
     @classmethod
-    def _is_a_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
-        if not key.get_secret_value() and _in_production(info):
-            raise ValueError("expected a key in production; `openssl rand -base64 32` makes one")
+    def _is_a_key(cls, key: SecretStr) -> SecretStr:
         if key.get_secret_value() and len(_decoded(key)) != KEY_BYTES:
             raise ValueError(f"expected the base64 of {KEY_BYTES} bytes")
         return key
+
+    def unsafe(self) -> Iterator[Complaint]:
+        """Yields what is not good enough for production."""
+        yield from super().unsafe()
+        if self.bcrypt_cost < PRODUCTION_BCRYPT_COST:
+            yield "bcrypt_cost", f"expected {PRODUCTION_BCRYPT_COST} or more"
+        for field in ("admin_password", "service_password"):
+            secret = getattr(self, field).get_secret_value()
+            weakness = weakness_of_secret(secret)
+            # Without a password there is no first admin; services cannot do without theirs.
+            if weakness and (secret or field == "service_password"):
+                yield field, f"expected {weakness}"
+        if not self.key_encryption_bytes:
+            yield "key_encryption_key", "expected a key, such as `openssl rand -base64 32` makes,"
 
     @property
     def key_encryption_bytes(self) -> bytes:
@@ -109,7 +105,3 @@ def _decoded(key: SecretStr) -> bytes:
         return base64.b64decode(key.get_secret_value(), validate=True)
     except binascii.Error:
         return b"no base64"
-
-
-def _in_production(info: ValidationInfo) -> bool:
-    return info.data.get("environment") is Environment.PRODUCTION
