@@ -13,7 +13,9 @@ from local.summary import Terminal
 from local.supervisor import System
 
 QUICK: Mapping[Name, Mapping[str, str]] = {
-    "scheduler_service": {"GPUAAS_SCHEDULER_SIMULATION_SPEED": "3600"}
+    # Many of these tests log in, and none of them measures how slow a hash is.
+    "auth_service": {"GPUAAS_AUTH_BCRYPT_COST": "6"},
+    "scheduler_service": {"GPUAAS_SCHEDULER_SIMULATION_SPEED": "3600"},
 }
 
 
