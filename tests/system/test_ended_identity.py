@@ -109,15 +109,20 @@ async def until_refused(ask: Ask, since: float) -> float:
     """Calls until the answer is TOKEN_REVOKED, and returns the seconds since the change."""
     async with asyncio.timeout(6 * LIMIT_S):
         while True:
-            asked = monotonic()
-            try:
-                await ask()
-            except Failure as failure:
-                refused = failure
-                break
+            asked, reason = monotonic(), await reason_of(ask)
+            if reason:
+                assert "TOKEN_REVOKED" == reason
+                return asked - since
             await asyncio.sleep(0.01)
-    assert "TOKEN_REVOKED" == refused.reason
-    return asked - since
+
+
+async def reason_of(ask: Ask) -> str:
+    """Calls once, and returns the reason of the refusal; nothing when it is answered."""
+    try:
+        await ask()
+    except Failure as failure:
+        return failure.reason
+    return ""
 
 
 async def end_of_stream(stream: Any, since: float) -> float:
