@@ -42,6 +42,13 @@ secrets: ## Make deploy/secrets/ for docker compose; keeps what exists
 dev-certs: setup ## Make certificates for TLS between the processes. ARGS="FOLDER --host NAME"
 	@$(BIN)/python -m local.dev_certs $(ARGS)
 
+# The database is that of the settings in the environment, else the one that `make run` keeps.
+.PHONY: import-users
+import-users: setup ## Import users with their password hashes. FILE=users.csv [ARGS=--skip-existing]
+	@$(if $(FILE),,echo 'make import-users needs FILE=users.csv' >&2; exit 2)
+	@GPUAAS_AUTH_DATABASE_URL=$${GPUAAS_AUTH_DATABASE_URL:-sqlite:///var/auth.db} \
+		$(BIN)/python -m auth_service import-users "$(FILE)" $(ARGS)
+
 ##@ Check
 
 .PHONY: test

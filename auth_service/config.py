@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -19,6 +20,7 @@ class Settings(ServiceSettings):
     """What auth_service can be told. Secrets have no defaults: without them, no such account."""
 
     model_config = SettingsConfigDict(env_prefix="GPUAAS_AUTH_")
+    production_tls: ClassVar[tuple[str, ...]] = ("tls_certificate", "tls_key")  # It calls nobody.
 
     listen: str = Field(default="127.0.0.1:50051", description="host:port to serve gRPC on")
     database_url: str = Field(default="sqlite:///var/auth.db", description="SQLAlchemy URL")

@@ -44,6 +44,7 @@ from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.loops import looping
 from servicekit.server import Server
 from servicekit.storage import Storage, opened
+from servicekit.tls import Tls
 
 AUTH_SERVICE = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
 TOKEN_SERVICE = token_service_pb2.DESCRIPTOR.services_by_name["TokenService"]
@@ -94,7 +95,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             await revocations.opened()
             resources = await _resources(settings, storage, hasher, signer, rules, clock)
             server = _server(settings, resources, feed, signer, revocations, clock)
-            port = server.listen(settings.listen)
+            port = server.listen(settings.listen, Tls.of(settings))
             await server.start(storage.database.answers)
             try:
                 yield Service(port, server, storage.database)

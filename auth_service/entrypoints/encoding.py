@@ -213,4 +213,4 @@ def _seconds(token: AccessToken) -> int:
 
 
 def _seconds_until(moment: datetime, now: datetime) -> int:
-    return int((moment - now).total_seconds())
+    return round((moment - now).total_seconds())

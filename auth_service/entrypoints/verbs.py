@@ -114,7 +114,7 @@ async def import_users(changes: Changes, reader: UserReader, options: Import, cl
         why = ImportRefused(complaints)
         raise ConfigurationError(f"{options.path}: nothing was imported\n{why}\n{advice}")
     skipped = f", {done.skipped} left out because their name is taken" if done.skipped else ""
-    _say(f"{done.made} users imported{skipped}")
+    _say(f"{done.made} {'user' if done.made == 1 else 'users'} imported{skipped}")
 
 
 def _parser(verb: str, about: str) -> argparse.ArgumentParser:
