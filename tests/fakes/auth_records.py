@@ -1,9 +1,10 @@
 """The records of auth_service in memory: what one command works on."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from auth_service.domain import api_keys, devices
 from auth_service.domain.api_keys import ApiKey
@@ -273,6 +274,18 @@ class FakeUnit:
     def __post_init__(self) -> None:
         self.revocations = FakeRevocations(self.events)
         self.expired = FakeExpired(self)
+
+    def copied(self) -> "FakeUnit":
+        """Returns another unit with the same records, which are values and stay as they are."""
+        copies = {it.name: _copied(getattr(self, it.name)) for it in fields(self) if it.init}
+        unit = FakeUnit(**copies)
+        unit.revocations.by_key = dict(self.revocations.by_key)
+        return unit
+
+
+def _copied(records: Any) -> Any:
+    """Returns the same records in dictionaries and lists of their own."""
+    return replace(records, **{it.name: copy(getattr(records, it.name)) for it in fields(records)})
 
 
 def _drop(items: dict[K, V], is_over: Callable[[V], bool], most: int) -> int:

@@ -1,6 +1,5 @@
 """The ports of auth_service in memory, held to the same contract suite as the databases."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +31,7 @@ class FakeStore:
     unit: FakeUnit = field(default_factory=FakeUnit)
 
     async def execute(self, command: Command[T]) -> T:
-        trial = copy.deepcopy(self.unit)
+        trial = self.unit.copied()
         answer = command.run(trial)
         self.unit = trial
         return answer
