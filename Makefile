@@ -34,6 +34,10 @@ bench-submit: setup ## Measure submits per second against a bare echo server. AR
 bench-end-to-end: setup ## Measure jobs per second from submit to completion. ARGS=...
 	@exec $(BIN)/python -m bench.end_to_end $(ARGS)
 
+.PHONY: bench-auth
+bench-auth: setup ## Measure verifying tokens, and other calls while 64 clients log in. ARGS=...
+	@exec $(BIN)/python -m bench.auth $(ARGS)
+
 .PHONY: secrets
 secrets: ## Make deploy/secrets/ for docker compose; keeps what exists
 	@sh deploy/make-secrets.sh
