@@ -26,6 +26,7 @@ from servicekit import failpoints, logs
 from servicekit.client import ServiceChannel, connect, read_only_methods
 from servicekit.clock import SystemClock
 from servicekit.metrics import serve_metrics
+from servicekit.process import spare_the_collector
 from servicekit.tls import Tls, https_context
 
 SERVICE = "gateway"
@@ -68,6 +69,7 @@ async def serve(settings: Settings) -> None:
     https = https_of(settings)
     gateway = Gateway(settings)
     server = DrainingServer(gateway.application, gateway.drain, https)
+    spare_the_collector()
     host, port = listener.getsockname()[:2]
     logs.logger(__name__).info("listening", host=host, port=port)
     try:
