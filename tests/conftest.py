@@ -10,6 +10,16 @@ from tests.databases import EmptyDatabases
 from tests.tokens import identities as identities
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the lengths of tests that can go on for as long as one likes."""
+    parser.addoption(
+        "--mutations",
+        type=int,
+        default=2_000,
+        help="mutated protobuf messages to send (default: 2000)",
+    )
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for this test run, on a free port; stopped however the run ends."""
