@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,6 +37,7 @@ from servicekit import logs
 from servicekit.clock import Clock, SystemClock
 from servicekit.config import ConfigurationError
 from servicekit.database import Database
+from servicekit.errors import Unavailable
 from servicekit.idempotency import Idempotent
 from servicekit.identity import Follower, Revocations, Verifier
 from servicekit.ids import new_id
@@ -92,7 +93,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             "upkeep": Upkeep(storage.writer, clock).run,
         }
         async with looping(works):
-            await revocations.opened()
+            with suppress(
+                Unavailable
+            ):  # Until they are known nobody is let in, which is no defect.
+                await revocations.opened()
             resources = await _resources(settings, storage, hasher, signer, rules, clock)
             server = _server(settings, resources, feed, signer, revocations, clock)
             port = server.listen(settings.listen, Tls.of(settings))
