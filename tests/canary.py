@@ -34,6 +34,7 @@ PASSWORDS = (
     "correct horse battery",
     "of the one who minds it",
     "shared by all our services",
+    "nine gulls over the quay",
     "canary in the coal mine",
 )
 """Passwords of tests that log in; none of them is in a log by chance."""
