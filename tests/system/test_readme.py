@@ -69,11 +69,14 @@ def test_account_examples(started: Started, tmp_path: Path) -> None:
     log_in, _, _ = approve.partition("\n\n")
     for block in (account, log_in):
         shell.run(block.replace("grace", "grete"))
-    session, key, administration = [it.replace("grace", "grete") for it in blocks("Accounts")]
+    examples = [it.replace("grace", "grete") for it in blocks("Accounts")]
+    session, key, direct, ticket, administration = examples
 
     assert "grete" == answers(shell.run(session))[0]["username"]
     [listed] = answers(shell.run(key))[0]["api_keys"]
     assert ("nightly", True) == (listed["name"], "last_used_time" in listed)
+    assert "jobs" in answers(shell.run(direct))[0]
+    assert "id: " in shell.run(ticket)
     users, events = answers(shell.run(administration))
     assert "grete" in [user["username"] for user in users["users"]]
     assert 3 == len(events["audit_events"])
