@@ -15,6 +15,8 @@ from local.supervisor import System
 QUICK: Mapping[Name, Mapping[str, str]] = {
     # Many of these tests log in, and none of them measures how slow a hash is.
     "auth_service": {"GPUAAS_AUTH_BCRYPT_COST": "6"},
+    # As if this machine were a proxy before the gateway.
+    "gateway": {"GPUAAS_GATEWAY_TRUSTED_PROXIES": "127.0.0.1"},
     "scheduler_service": {"GPUAAS_SCHEDULER_SIMULATION_SPEED": "3600"},
 }
 
