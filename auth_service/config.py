@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
-from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict
+from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict, WriterHost
 from servicekit.identity import AUDIENCE
 from servicekit.production import weakness_of_secret
 
@@ -56,6 +56,10 @@ class Settings(ServiceSettings):
         ge=4,
         le=16,
         description="log2 of the rounds; below 12 for tests",
+    )
+    hashing: WriterHost = Field(
+        default=WriterHost.PROCESS,
+        description="where passwords are hashed: in processes of their own, or in threads",
     )
     guesses_per_account: int = Field(
         default=20, ge=2, le=10_000, description="failed logins for one account in an hour"

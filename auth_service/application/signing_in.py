@@ -15,6 +15,7 @@ from auth_service.application.ports import (
     Changes,
     Credentials,
     Directory,
+    NobodyLooked,
     PasswordHasher,
     Random,
 )
@@ -82,11 +83,14 @@ class PasswordCheck:
         Raises:
             LoginThrottled: the attempt comes too early; nobody looked at the password.
             ResourceExhausted: OVERLOADED; nothing is counted.
+            NobodyLooked: the caller went away in time; nothing is counted.
         """
         await self.charge(charges)
         try:
             return await self._hasher.matches(password, password_hash)
-        except ResourceExhausted:
+        except (ResourceExhausted, NobodyLooked):
+            # Once it was looked at the charge stays, also if whoever asked has gone: a right
+            # password is answered sooner than a wrong one.
             await self._changes.execute(RefundAttempt(charges))
             raise
 

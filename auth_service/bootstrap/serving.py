@@ -35,7 +35,7 @@ from gpuaas.auth.v1 import (
 )
 from servicekit import logs
 from servicekit.clock import Clock, SystemClock
-from servicekit.config import ConfigurationError
+from servicekit.config import ConfigurationError, WriterHost
 from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.idempotency import Idempotent
@@ -109,7 +109,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
 
 @asynccontextmanager
 async def _hashing(settings: Settings) -> AsyncIterator[BcryptHasher]:
-    hasher = BcryptHasher(settings.bcrypt_cost)
+    hasher = BcryptHasher(settings.bcrypt_cost, apart=settings.hashing is WriterHost.PROCESS)
     try:
         yield hasher
     finally:
@@ -175,6 +175,7 @@ async def _resources(
         settings.guesses_per_account, settings.guesses_per_address, settings.guesses_overall
     )
     # Twice a hash covers whatever a hash of another form costs; see SignIn.
+    await hasher.seconds()  # The first one also starts what computes it.
     failure_time = min(timedelta(seconds=2 * await hasher.seconds()), LONGEST_FAILURE_TIME)
     sign_in = SignIn(
         check=check,

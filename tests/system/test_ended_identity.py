@@ -175,6 +175,27 @@ async def test_an_ended_identity_is_out_everywhere(doors: Doors, end: End) -> No
     assert max(times) < LIMIT_S
 
 
+async def test_a_killed_issuer_is_no_outage_and_its_news_arrive_afterwards(
+    started: Started, doors: Doors
+) -> None:
+    """Known tokens are good meanwhile; the services go on from their cursors when it is back."""
+    session = await doors.door.register("vic")
+    admin = (await doors.door.admin()).access_token
+    asks = doors.asks(session.access_token)
+    for ask in asks.values():
+        await ask()
+    started.system.kill("auth_service")
+    assert "" == await reason_of(asks["job_service"])
+    assert "" == await reason_of(asks["scheduler_service"])
+    await asyncio.to_thread(started.system.restart, "auth_service")
+
+    await disable(doors, admin, session)
+    changed = monotonic()
+    times = await asyncio.gather(*(until_refused(ask, changed) for ask in asks.values()))
+    print(f"after a kill: refused after (s) {[round(it, 3) for it in times]}, limit {LIMIT_S:g}")
+    assert max(times) < LIMIT_S
+
+
 async def test_services_are_ended_too_and_come_back(doors: Doors) -> None:
     """Its stream is cut, it signs in again by itself, and jobs go on running."""
     admin = (await doors.door.admin()).access_token

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import grpc
 import httpx
+import jwt
 import pytest
 
 from gpuaas.auth.v1 import auth_service_pb2, token_service_pb2
@@ -17,7 +19,7 @@ from local.supervisor import System
 from servicekit.statuses import failure_from_rpc
 from tests.attacks import ATTACKS, EXPIRED
 from tests.system.conftest import Started
-from tests.system.people import Door, Forger, bearer
+from tests.system.people import PASSWORD, Door, Forger, bearer
 
 Ask: TypeAlias = Callable[[list[str]], Awaitable[str]]
 """Calls with these Authorization values and returns the reason of the refusal; "" when let in."""
@@ -28,6 +30,7 @@ METHODS: dict[Name, str] = {
     "scheduler_service": "/gpuaas.scheduler.v1.InventoryService/ListPools",
 }
 LEAST_ATTACKS = 20
+PUBLIC_MEMBERS = {"kty", "crv", "x", "kid", "use", "alg"}
 
 
 def over_grpc(channel: grpc.aio.Channel, method: str) -> Ask:
@@ -146,3 +149,38 @@ async def test_a_header_has_to_be_there_once_and_in_its_form(
                 name,
                 [value.replace(token, "TOKEN") for value in form],
             )
+
+
+async def test_anybody_can_verify_with_the_published_keys(started: Started) -> None:
+    """By RFC 7517 at the usual place, with a library that knows nothing of this system."""
+    async with Door(started.system) as door:
+        token = (await door.register("alice")).access_token
+    async with httpx.AsyncClient(base_url=started.system.url, timeout=60) as client:
+        answer = await client.get("/.well-known/jwks.json")
+    keys = {key.key_id: key for key in jwt.PyJWKSet.from_dict(answer.json()).keys}
+    key = keys[jwt.get_unverified_header(token)["kid"]]
+    claims = jwt.decode(token, key.key, algorithms=["EdDSA"], audience="gpuaas")
+    assert ("user", "gpuaas-auth") == (claims["role"], claims["iss"])
+    assert all(set(each) <= PUBLIC_MEMBERS for each in answer.json()["keys"])
+
+
+PATHS = {
+    "register": ["/register", "/auth/register", "/api/v1/auth/register"],
+    "login": ["/login", "/auth/login", "/auth/jwt/login", "/api/v1/auth/login"],
+}
+
+
+async def test_every_documented_path_registers_and_logs_in(started: Started) -> None:
+    """With JSON and as a form; whoever looks for is_admin finds it."""
+    async with httpx.AsyncClient(base_url=started.system.url, timeout=60) as client:
+        account = {"username": "", "password": PASSWORD}
+        for register in PATHS["register"]:
+            account["username"] = f"pat-{secrets.token_hex(4)}"
+            made = (await client.post(register, json=account)).json()
+            assert ("ROLE_USER", False) == (made["role"], made["is_admin"])
+        for login in PATHS["login"]:
+            for body in ({"json": account}, {"data": account | {"grant_type": "password"}}):
+                session = (await client.post(login, **body)).json()  # type: ignore[arg-type]
+                assert "bearer" == session["token_type"]
+                assert session["access_token"]
+                assert session["user"]["is_admin"] is False

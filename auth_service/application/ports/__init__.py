@@ -2,6 +2,7 @@
 
 from auth_service.application.ports.outside import (
     AccessToken,
+    NobodyLooked,
     PasswordHasher,
     Random,
     Subject,
@@ -45,6 +46,7 @@ __all__ = [
     "Directory",
     "Events",
     "Keys",
+    "NobodyLooked",
     "PasswordHasher",
     "Random",
     "Revocations",

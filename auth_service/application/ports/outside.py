@@ -1,5 +1,6 @@
 """What is neither a record nor a rule: hashing, signing, chance."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,8 +14,15 @@ Random: TypeAlias = Callable[[int], bytes]
 """Returns so many bytes that nobody can guess."""
 
 
+class NobodyLooked(asyncio.CancelledError):
+    """Whoever waited for a slow hash went away before it was begun."""
+
+
 class PasswordHasher(Protocol):
-    """Slow hashes. What computes one raises ResourceExhausted OVERLOADED when too many wait."""
+    """Slow hashes. What computes one raises ResourceExhausted OVERLOADED when too many wait.
+
+    If it is cancelled before the computing began it raises NobodyLooked, and nothing is computed.
+    """
 
     async def hash(self, password: str) -> str:
         """Returns a salted hash to store."""

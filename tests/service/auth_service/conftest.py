@@ -102,6 +102,7 @@ async def opened(url: str, clock: Clock | None, **settings: Any) -> AsyncIterato
         "listen": "127.0.0.1:0",
         "bcrypt_cost": 4,
         "writer": "thread",
+        "hashing": "thread",
     }
     async with AsyncExitStack() as closing:
         service = await closing.enter_async_context(running(Settings(**defaults | settings), clock))
