@@ -38,9 +38,24 @@ bench-end-to-end: setup ## Measure jobs per second from submit to completion. AR
 bench-lists: setup ## Measure pages and counts among many jobs. ROWS=1000000
 	@exec $(BIN)/python -m bench.lists $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
+.PHONY: bench-auth
+bench-auth: setup ## Measure verifying tokens, and other calls while 64 clients log in. ARGS=...
+	@exec $(BIN)/python -m bench.auth $(ARGS)
+
 .PHONY: secrets
 secrets: ## Make deploy/secrets/ for docker compose; keeps what exists
 	@sh deploy/make-secrets.sh
+
+.PHONY: dev-certs
+dev-certs: setup ## Make certificates for TLS between the processes. ARGS="FOLDER --host NAME"
+	@$(BIN)/python -m local.dev_certs $(ARGS)
+
+# The database is that of the settings in the environment, else the one that `make run` keeps.
+.PHONY: import-users
+import-users: setup ## Import users with their password hashes. FILE=users.csv [ARGS=--skip-existing]
+	@$(if $(FILE),,echo 'make import-users needs FILE=users.csv' >&2; exit 2)
+	@GPUAAS_AUTH_DATABASE_URL=$${GPUAAS_AUTH_DATABASE_URL:-sqlite:///var/auth.db} \
+		$(BIN)/python -m auth_service import-users "$(FILE)" $(ARGS)
 
 ##@ Check
 

@@ -30,7 +30,7 @@ from job_service.adapters.sender import HttpSender
 from job_service.adapters.tables import PLUMBING
 from job_service.adapters.unit import SqlUnitOfWork
 from job_service.application.commands.acting import Policy
-from job_service.config import Settings
+from job_service.config import Overrun, Settings
 from job_service.domain.approval import default_rules
 from job_service.domain.quantity import from_gpu_hours
 from job_service.domain.runs import RetryRule
@@ -53,12 +53,14 @@ from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.eventlog import EventLog
 from servicekit.idempotency import Idempotent
-from servicekit.identity import Verifier
+from servicekit.identity import Follower as RevocationFollower
+from servicekit.identity import Revocations, Verifier
 from servicekit.ids import new_id
 from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.loops import looping
 from servicekit.server import Server
 from servicekit.storage import Storage, opened
+from servicekit.tls import Tls
 
 JOB_SERVICE = job_service_pb2.DESCRIPTOR.services_by_name["JobService"]
 QUOTA_SERVICE = quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"]
@@ -97,7 +99,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     storing = opened("job_service", settings, PLUMBING, SqlUnitOfWork, clock)
     async with AsyncExitStack() as closing:
         storage = await closing.enter_async_context(storing)
-        identity = _identity(settings, clock, closing)
+        identity, revocations = _identity(settings, clock, closing), Revocations(clock)
         scheduler = _scheduler(settings, identity, closing)
         reader, catalogue = SqlReader(storage.database), Catalogue(scheduler)
         once, policy = Idempotent(storage.writer, clock), _policy(settings)
@@ -121,10 +123,21 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         webhooks = WebhookApi(
             once, reader, sender, storage.log, settings.webhooks_per_user, clock, new_id, _secret
         )
-        server = _server(settings, identity, clock, jobs, quotas, approvals, webhooks)
-        port = server.listen(settings.listen)
+        verifier = Verifier(
+            identity.fetch_jwks,
+            settings.issuer,
+            settings.audience,
+            clock,
+            revocations=revocations,
+        )
+        server = _server(settings, verifier, clock, jobs, quotas, approvals, webhooks)
+        port = server.listen(settings.listen, Tls.of(settings))
         await server.start(storage.database.answers)
         closing.push_async_callback(server.drain)
+        revoked = RevocationFollower(
+            identity.watch_revocations, revocations, clock, settings.revocation_grace
+        )
+        await closing.enter_async_context(looping({"revocations": revoked.run}))
         await closing.enter_async_context(
             _loops(storage, reader, scheduler, catalogue, policy, clock)
         )
@@ -163,7 +176,8 @@ VERBS = {"check-ledger": check_ledger}
 
 def _identity(settings: Settings, clock: Clock, closing: AsyncExitStack) -> GrpcIdentity:
     """The auth service, over a channel that closes with the rest."""
-    channel = connect(settings.auth_target, reads=read_only_methods([AUTH_SERVICE]))
+    reads = read_only_methods([AUTH_SERVICE])
+    channel = connect(settings.auth_target, reads=reads, tls=Tls.of(settings))
     closing.push_async_callback(channel.close)
     password = settings.service_password.get_secret_value()
     return GrpcIdentity(channel, settings.service_account, password, clock)
@@ -174,7 +188,13 @@ def _scheduler(
 ) -> GrpcScheduler:
     """The scheduler, called in this service's own name over a channel that closes with the rest."""
     reads = read_only_methods([SCHEDULER_SERVICE, INVENTORY_SERVICE])
-    channel = connect(settings.scheduler_target, reads=reads, token=identity.token)
+    channel = connect(
+        settings.scheduler_target,
+        reads=reads,
+        token=identity.token,
+        on_refused=identity.token.refused,
+        tls=Tls.of(settings),
+    )
     closing.push_async_callback(channel.close)
     return GrpcScheduler(channel)
 
@@ -243,6 +263,7 @@ async def _upkeep(
 
 
 def _policy(settings: Settings) -> Policy:
+    finishes = settings.overrun is Overrun.FINISH
     return Policy(
         monthly_allowance=from_gpu_hours(settings.default_quota_gpu_hours),
         rules=default_rules(
@@ -253,19 +274,19 @@ def _policy(settings: Settings) -> Policy:
         retry=RetryRule(
             settings.platform_retries, backoff=timedelta(seconds=settings.retry_backoff_seconds)
         ),
+        longest_overrun=timedelta(hours=settings.longest_overrun_hours) if finishes else None,
     )
 
 
 def _server(
     settings: Settings,
-    identity: GrpcIdentity,
+    verifier: Verifier,
     clock: Clock,
     jobs: JobApi,
     quotas: QuotaApi,
     approvals: ApprovalApi,
     webhooks: WebhookApi,
 ) -> Server:
-    verifier = Verifier(identity.fetch_jwks, settings.issuer, settings.audience, clock)
     services = [JOB_SERVICE, QUOTA_SERVICE, APPROVAL_SERVICE, WEBHOOK_SERVICE]
     access = access_table(services, access_pb2.access)
     edge = EdgeInterceptor(access, verifier, production=settings.production, clock=clock)

@@ -1,9 +1,22 @@
 """Every setting of job_service, each read from GPUAAS_JOB_<NAME> or GPUAAS_JOB_<NAME>_FILE."""
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+import enum
+from collections.abc import Iterator
+from datetime import timedelta
 
-from servicekit.config import Environment, ServiceSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
+
+from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict
 from servicekit.identity import AUDIENCE
+from servicekit.identity.following import GRACE
+from servicekit.production import weakness_of_secret
+
+
+class Overrun(enum.StrEnum):
+    """What happens to a run that reaches its estimate and has no maximum of its own."""
+
+    STOP = "stop"
+    FINISH = "finish"
 
 
 class Settings(ServiceSettings):
@@ -26,6 +39,12 @@ class Settings(ServiceSettings):
     )
     service_password: SecretStr = Field(
         default=SecretStr(""), description="password of that account"
+    )
+    revocation_grace: timedelta = Field(
+        default=GRACE,
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="how long callers are let in while auth_service cannot be heard, such as PT2M",
     )
     default_quota_gpu_hours: float = Field(
         default=10.0, ge=0, le=1e9, description="GPU-hours that every user has each month"
@@ -58,6 +77,13 @@ class Settings(ServiceSettings):
     keep_events_days: float = Field(
         default=30.0, gt=0, le=36_500, description="days until events and dead letters are deleted"
     )
+    overrun: Overrun = Field(
+        default=Overrun.STOP,
+        description="runs without a maximum runtime: stop at the estimate, or finish and be billed",
+    )
+    longest_overrun_hours: float = Field(
+        default=168.0, gt=0, le=8_784, description="hours after which such a run is stopped too"
+    )
     auto_start: bool = Field(default=True, description="whether an approved job is queued at once")
     platform_retries: int = Field(
         default=3,
@@ -72,17 +98,11 @@ class Settings(ServiceSettings):
         default=1000, ge=1, description="watches and log streams that a caller may have open"
     )
 
-    @field_validator("webhooks_anywhere")
-    @classmethod
-    def _is_for_development(cls, anywhere: bool, info: ValidationInfo) -> bool:
-        if anywhere and info.data.get("environment") is Environment.PRODUCTION:
-            raise ValueError("expected false in production: users could call internal addresses")
-        return anywhere
-
-    @field_validator("service_password")
-    @classmethod
-    def _is_given(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        production = info.data.get("environment") is Environment.PRODUCTION
-        if production and not password.get_secret_value():
-            raise ValueError("expected a password in production, to sign in with at auth_service")
-        return password
+    def unsafe(self) -> Iterator[Complaint]:
+        """Yields what is not good enough for production."""
+        yield from super().unsafe()
+        weakness = weakness_of_secret(self.service_password.get_secret_value())
+        if weakness:
+            yield "service_password", f"expected {weakness}"
+        if self.webhooks_anywhere:
+            yield "webhooks_anywhere", "expected false: users could call internal addresses"
