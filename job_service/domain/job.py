@@ -316,7 +316,9 @@ class Job(Value, frozen=True):
         }
 
     def _billed(self, failure: Failure | None, used: int) -> int:
-        return 0 if failure and failure.fault is Fault.PLATFORM else min(used, self.reserved)
+        if failure and failure.fault is Fault.PLATFORM:
+            return 0
+        return used if self.spec.overruns else min(used, self.reserved)
 
     def _became(
         self, kind: EventKind, actor: str, reason: str, now: datetime, /, **new: Any

@@ -71,6 +71,7 @@ class JobSpec(Value, frozen=True):
 
     Attributes:
         max_runtime: when a run is stopped.
+        overruns: whether it may outlast its estimate, which alone it holds quota for.
         array_size: how many jobs were asked for at once; 0 for one that stands alone.
         retry: when a failed run is tried again; None leaves it to the installation.
     """
@@ -95,8 +96,13 @@ class JobSpec(Value, frozen=True):
     array_size: int = 0
     retry: RetryRule | None = None
     not_before: datetime | None = None
+    overruns: bool = False
 
     @property
     def reservation(self) -> int:
-        """Milli-GPU-seconds that the job can use at most: it is stopped at ``max_runtime``."""
-        return held_for(self.resources.milli_gpu, self.max_runtime)
+        """Milli-GPU-seconds that a run can use at most: it is stopped at ``max_runtime``.
+
+        Of one that ``overruns`` what it is expected to use; more is billed when it ends.
+        """
+        length = self.estimated_duration if self.overruns else self.max_runtime
+        return held_for(self.resources.milli_gpu, length)

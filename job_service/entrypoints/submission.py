@@ -48,7 +48,8 @@ class Submission(Value, frozen=True):
             InvalidArgument, Unimplemented: the request makes no sense, or asks for what is not
                 built; nothing is stored.
         """
-        spec = submitted_spec(SubmitJobRequest.FromString(self.request), self.known_types)
+        request = SubmitJobRequest.FromString(self.request)
+        spec = submitted_spec(request, self.known_types, self.policy.longest_overrun)
         return SubmitJob(
             self.job_id,
             self.run_id,

@@ -1,7 +1,7 @@
 """Who asks, by which policy, and the base of verbs on one job."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from job_service.application.ports import UnitOfWork
 from job_service.domain.approval import Rules
@@ -15,13 +15,15 @@ class Policy(Value, frozen=True):
     """What an installation decides: the monthly allowance, approvals, starts, and retries.
 
     ``monthly_allowance`` is in milli-GPU-seconds; ``rules`` decide about jobs until an admin sets
-    others; ``retry`` holds for jobs without a rule.
+    others; ``retry`` holds for jobs without a rule. A run without a maximum runtime is stopped at
+    its estimate, or goes on until ``longest_overrun`` and is billed for it.
     """
 
     monthly_allowance: int
     rules: Rules
     auto_start: bool
     retry: RetryRule = RetryRule()
+    longest_overrun: timedelta | None = None
 
 
 class Caller(Value, frozen=True):

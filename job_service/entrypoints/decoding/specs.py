@@ -52,12 +52,17 @@ STRATEGIES: Mapping[int, Strategy | None] = {
 
 
 def job_spec(
-    message: job_pb2.JobSpec, path: str, known_types: frozenset[str], batch: int = 0
+    message: job_pb2.JobSpec,
+    path: str,
+    known_types: frozenset[str],
+    batch: int = 0,
+    longest_overrun: timedelta | None = None,
 ) -> JobSpec:
     """A spec with its defaults filled in.
 
     Only ``known_types`` of devices are accepted, if any are known. ``batch`` says of how many specs
-    it is one.
+    it is one, ``longest_overrun`` how long a run without a maximum runtime may go on; None: no
+    longer than its estimate.
 
     Raises:
         InvalidArgument: a field makes no sense; it is named by its path.
@@ -66,6 +71,9 @@ def job_spec(
         raise invalid(path.rstrip("."), f"at most {LARGEST_SPEC} bytes, as protobuf in UTF-8")
     command = _command(message, path)
     estimate, max_runtime = _durations(message, path)
+    overruns = longest_overrun is not None and not message.HasField("max_runtime")
+    if longest_overrun is not None and overruns:
+        max_runtime = max(estimate, longest_overrun)
     rank = fields.known(PRIORITY_CLASSES, message.priority_class, f"{path}priority_class")
     return JobSpec(
         command=command,
@@ -86,6 +94,7 @@ def job_spec(
         simulation=_simulation(message, path),
         dependencies=courses.dependencies(message.dependencies, path, batch),
         array_size=courses.array_size(message, path),
+        overruns=overruns,
         retry=courses.retry_rule(message, path),
         not_before=fields.moment(message, "not_before", path),
     )

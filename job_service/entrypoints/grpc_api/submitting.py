@@ -61,7 +61,7 @@ class Submitting:
         self, request: pb.BatchSubmitJobsRequest, context: Context
     ) -> pb.BatchSubmitJobsResponse:
         """Submits many jobs."""
-        specs = submits.batch_specs(request, self.gpu_types.known())
+        specs = submits.batch_specs(request, self.gpu_types.known(), self.policy.longest_overrun)
         items = tuple(it if isinstance(it, Failure) else self._submit(it) for it in specs)
         command = batches.SubmitJobs(items, request.all_or_nothing)
         try:

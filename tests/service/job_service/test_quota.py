@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from gpuaas.job.v1 import job_pb2, quota_pb2, quota_service_pb2
+from job_service.adapters.ledger_check import check
 from servicekit.clock import ManualClock
 from servicekit.errors import FailedPrecondition, InvalidArgument, NotFound
 from tests.fakes.jobs import HOUR
 from tests.service.job_service.conftest import NOTHING, House, Open
+from tests.service.job_service.scheduler import SchedulerDouble, finished
 
 Entry = quota_pb2.LedgerEntry
 
@@ -194,6 +196,37 @@ async def test_a_limit_that_makes_no_sense_is_refused(
         await house.quotas.SetQuota(quota_service_pb2.SetQuotaRequest(**fields), **house.by("root"))
     assert field == refused.value.metadata["field"]
     assert NOTHING == await house.stored()
+
+
+async def test_a_run_that_outlasts_its_hours_is_billed_where_it_may_finish(
+    open_house: Open, scheduler: SchedulerDouble
+) -> None:
+    """Even beyond the quota; nothing more is accepted then, and the statement adds up."""
+    async with open_house(
+        overrun="finish", auto_approve_gpu_hours=10.0, default_quota_gpu_hours=3.0
+    ) as house:
+        job = await house.submit(estimated_hours=2)
+        assert 7 * 24 * 3600 == job.spec.max_runtime.seconds
+        await scheduler.until(lambda: bool(scheduler.enqueued))
+        await scheduler.tell(finished(scheduler.enqueued[0][0], 4 * HOUR))
+        ended = await house.until(job.id, job_pb2.JOB_STATE_COMPLETED)
+        assert 4 * HOUR == ended.used_milli_gpu_seconds
+        quota = await house.quota()
+        assert (-1.0, 4.0, 2 * HOUR) == (
+            quota.left_gpu_hours,
+            quota.used_gpu_hours,
+            quota.settled_total_milli_gpu_seconds,
+        )
+        [entry] = await house.entries(kinds=[Entry.KIND_OVERRUN])
+        assert (Entry.ACCOUNT_AVAILABLE, Entry.ACCOUNT_USED, 2.0, -HOUR) == (
+            entry.from_account,
+            entry.to_account,
+            entry.amount_gpu_hours,
+            entry.left_milli_gpu_seconds,
+        )
+        assert "" == house.service.database.read_now(check).flaw
+        with pytest.raises(FailedPrecondition):
+            await house.submit(estimated_hours=0.1)
 
 
 async def set_quota(house: House, **fields: Any) -> quota_pb2.Quota:

@@ -350,3 +350,19 @@ def test_the_jobs_of_a_batchs_arrays_are_counted_singly() -> None:
     with pytest.raises(InvalidArgument) as refused:
         batch_specs(pb.BatchSubmitJobsRequest(specs=specs), KNOWN)
     assert {"field": "specs"} == refused.value.metadata
+
+
+def test_a_run_without_a_maximum_may_be_let_finish() -> None:
+    """Where the installation says so: it holds its estimate, and no longer stops at it."""
+    request = pb.SubmitJobRequest(command="x", estimated_hours=2.0)
+    longest = timedelta(hours=24)
+    open_ended = submitted_spec(request, KNOWN, longest)
+    assert (True, longest, timedelta(hours=2)) == (
+        open_ended.overruns,
+        open_ended.max_runtime,
+        open_ended.estimated_duration,
+    )
+    assert submitted_spec(request, KNOWN).reservation == open_ended.reservation
+    request.spec.max_runtime.FromTimedelta(timedelta(hours=3))
+    bounded = submitted_spec(request, KNOWN, longest)
+    assert (False, timedelta(hours=3)) == (bounded.overruns, bounded.max_runtime)
