@@ -37,6 +37,9 @@ class SchedulerDouble:
         repeats: whether a stream begins at the start of the log, whatever its token says.
         watched_from: the token of each WatchEvents.
         callers: the authorization of every call.
+        explanations: what it says of waiting workloads, by their ids.
+        explained: the ids of each BatchExplainWorkloads.
+        lines: the output of workloads, by their ids; those without are not known.
     """
 
     def __init__(self) -> None:
@@ -47,6 +50,9 @@ class SchedulerDouble:
         self.repeats = False
         self.watched_from: list[str] = []
         self.callers: set[str] = set()
+        self.explanations: dict[str, pb.Explanation] = {}
+        self.explained: list[list[str]] = []
+        self.lines: dict[str, list[str]] = {}
         self.events: list[workload_pb2.WorkloadEvent] = []
         self._changed = asyncio.Condition()
         self._port = 0
@@ -156,6 +162,28 @@ class _Api:
             after = events[-1].revision
             yield pb.WatchEventsResponse(events=events, resume_token=events[-1].resume_token)
 
+    async def BatchExplainWorkloads(
+        self, request: pb.BatchExplainWorkloadsRequest, context: Any
+    ) -> pb.BatchExplainWorkloadsResponse:
+        self._double.explained.append(list(request.workload_ids))
+        known = self._double.explanations
+        found = [known[each] for each in request.workload_ids if each in known]
+        return pb.BatchExplainWorkloadsResponse(explanations=found)
+
+    async def StreamWorkloadLogs(
+        self, request: pb.StreamWorkloadLogsRequest, context: Any
+    ) -> AsyncIterator[pb.StreamWorkloadLogsResponse]:
+        lines = self._double.lines.get(request.workload_id)
+        if lines is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such workload")
+            return
+        start = max(0, len(lines) - request.tail_lines) if request.tail_lines else request.offset
+        for offset in range(start, len(lines)):
+            response = pb.StreamWorkloadLogsResponse(next_offset=offset + 1)
+            source = pb.WorkloadLogLine.SOURCE_STDOUT
+            response.lines.add(offset=offset, text=lines[offset], source=source)
+            yield response
+
     async def ListPools(
         self, request: inventory_service_pb2.ListPoolsRequest, context: Any
     ) -> inventory_service_pb2.ListPoolsResponse:
@@ -211,3 +239,14 @@ def finished(
     """It ended, having used so many milli-GPU-seconds."""
     outcome = Outcome(kind=kind, exit_code=exit_code)
     return event_of(workload, Kind.KIND_FINISHED, outcome=outcome, used_milli_gpu_seconds=used)
+
+
+def preempted(workload: workload_pb2.Workload, used: int = 0) -> workload_pb2.WorkloadEvent:
+    """It lost its place to another."""
+    return event_of(
+        workload,
+        Kind.KIND_PREEMPTED,
+        used_milli_gpu_seconds=used,
+        message="for a job of HIGH",
+        preemption_cause=workload_pb2.PREEMPTION_CAUSE_PRIORITY,
+    )
