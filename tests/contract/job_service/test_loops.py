@@ -109,7 +109,7 @@ async def test_a_refused_run_ends_its_job(database_store: Store) -> None:
     failure = (await store.reader.job("j1")).failure
     assert failure is not None
     assert (FailureReason.UNSATISFIABLE, "no pool has that") == (failure.reason, failure.message)
-    account = await store.reader.account("u1", PERIOD)
+    account = await store.reader.account("user:u1", PERIOD)
     assert account is not None
     assert 0 == account.reserved
 
@@ -142,7 +142,7 @@ async def test_following_resumes_at_its_cursor_and_ignores_repeats(database_stor
         async with going(follower(store, scheduler).run):
             await until(lambda at=position: _stands(store, at))  # type: ignore[misc]
     assert ["", "p1"] == scheduler.watched_from
-    account = await store.reader.account("u1", PERIOD)
+    account = await store.reader.account("user:u1", PERIOD)
     assert account is not None
     assert (0, HOUR // 2, HOUR // 2) == (account.reserved, account.used, account.refunded_total)
 
