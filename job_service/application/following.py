@@ -47,6 +47,9 @@ class ApplyReports(Value, frozen=True):
         job = unit.jobs.find(report.job_id)
         if job is None or job.run is None or job.run.id != report.run_id or job.state.ended:
             return False
+        if job.held_until is not None:
+            # The scheduler has not been told of this run yet.
+            return False
         if report.kind is ReportKind.STARTED:
             return _start(unit, job, report)
         if report.kind is ReportKind.CANCELLED:
