@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from job_service.application.commands.starting import ReleaseJobs
 from job_service.application.following import READER, ApplyReports
 from job_service.domain.job import EventKind, JobState
 from job_service.domain.reports import Report, ReportKind
@@ -17,6 +18,8 @@ from tests.fakes.jobs import (
     PLACEMENT,
     approve_command,
     cancel_command,
+    later,
+    policy,
     report,
     spec,
     submit_command,
@@ -207,15 +210,18 @@ def test_preemptions_do_not_count_as_retries_but_lost_nodes_do(store: FakeStore)
 
 
 def test_a_failure_of_the_platform_is_tried_again_after_a_pause(store: FakeStore) -> None:
-    """It costs nothing, and the pause doubles."""
+    """It costs nothing, and the pause doubles; a run that still waits cannot end."""
     rule = RetryRule(2)
     failed = report(ReportKind.PLATFORM_FAILED, used=HOUR // 2)
     store.run(ApplyReports((STARTED, failed), "", rule))
     job = store.unit.jobs.get("j1")
     assert (JobState.QUEUED, 1, HOUR, 0) == (job.state, job.retries, job.reserved, job.used)
     assert job.held_until == failed.at + timedelta(seconds=10)
+    assert 0 == apply(store, replace(failed, run_id=run_of(store).id))
+    store.run(ReleaseJobs(("j1",), policy(), later(99)))
     store.run(ApplyReports((replace(failed, run_id=run_of(store).id),), "", rule))
     assert store.unit.jobs.get("j1").held_until == failed.at + timedelta(seconds=20)
+    store.run(ReleaseJobs(("j1",), policy(), later(99)))
     store.run(ApplyReports((replace(failed, run_id=run_of(store).id),), "", rule))
     assert JobState.FAILED is store.unit.jobs.get("j1").state
     assert [1, 2] == [run.attempt for run in store.unit.jobs.runs_of("j1")]
