@@ -1,0 +1,139 @@
+"""Which pool a shape belongs to, and on which of its nodes to look, the preferred first.
+
+The answer depends on what is asked for and on what there is, never on what is free, so it is worked
+out once for each shape.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from scheduler_service.domain.resources import ResourceType
+from scheduler_service.domain.scheduling.decisions import RefusalReason
+from scheduler_service.domain.scheduling.events import NodeSpec
+from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes
+from scheduler_service.domain.scheduling.requests import Shape
+
+
+@dataclass(slots=True)
+class Fit:
+    """Where a shape may run: sets of nodes of one pool, of which the first that holds it is taken.
+
+    Attributes:
+        usable: all of ``tiers`` together.
+    """
+
+    shape: Shape
+    pool: str
+    tiers: tuple[int, ...]
+    usable: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoFit:
+    """Why no pool can ever hold a shape."""
+
+    reason: RefusalReason
+    message: str
+
+
+def find(shape: Shape, pools: dict[str, Nodes]) -> Fit | NoFit:
+    """The pool that the shape names, or the first that could ever hold it, if nothing else ran."""
+    known = False
+    for name in [shape.pool] if shape.pool else pools:
+        if name in pools:
+            tiers = tiers_of(shape, pools[name])
+            known = known or bool(tiers)
+            able = tuple(tier for tier in tiers if _could_hold(shape, tier, pools[name]))
+            if able:
+                return Fit(shape, name, able, _union(able))
+    if known:
+        return NoFit(RefusalReason.EXCEEDS_POOL, f"No pool ever has {wanted(shape)}.")
+    return NoFit(RefusalReason.MISCONFIGURED, _unknown(shape, pools))
+
+
+def tiers_of(shape: Shape, nodes: Nodes) -> list[int]:
+    """Sets of nodes with the right devices and labels, in the shape's order of preference.
+
+    All nodes of one run have the same provider and device model.
+    """
+    kinds: dict[tuple[int, str, str, int], int] = {}
+    for number, spec in enumerate(nodes.specs):
+        if nodes.member & nodes.bit[number] and _suits(shape, spec):
+            kind = (_rank(shape, spec), spec.provider, spec.model, spec.device_memory)
+            kinds[kind] = kinds.get(kind, 0) | nodes.bit[number]
+    if shape.nodes > 1 or shape.split:
+        return [kinds[kind] for kind in sorted(kinds, key=lambda kind: kind[0])]
+    tiers: dict[int, int] = {}
+    for kind, members in kinds.items():
+        tiers[kind[0]] = tiers.get(kind[0], 0) | members
+    return [tiers[rank] for rank in sorted(tiers)]
+
+
+def wanted(shape: Shape) -> str:
+    """What is asked for, as people say it."""
+    if shape.resource_type is ResourceType.CPU:
+        each = f"{shape.cpu / 1000:g} cores"
+    else:
+        model = " or ".join(shape.models) or str(shape.resource_type).upper()
+        each = f"{shape.devices * shape.milli / 1000:g} x {model}"
+    beside = [f"{shape.cpu / 1000:g} cores"] if shape.cpu and shape.devices else []
+    beside += [f"{shape.memory / 1024:g} GiB"] if shape.memory else []
+    beside += [f"{name}={value}" for name, value in shape.labels]
+    text = ", ".join([each, *beside])
+    return text if shape.nodes == 1 else f"{shape.nodes} nodes with {text} each"
+
+
+def _suits(shape: Shape, spec: NodeSpec) -> bool:
+    if shape.provider not in ("", spec.provider) or not set(shape.labels) <= set(spec.labels):
+        return False
+    if spec.device_memory < shape.device_memory:
+        return False
+    if shape.resource_type is ResourceType.CPU:
+        return True
+    if spec.resource_type is not shape.resource_type:
+        return False
+    return not shape.models or spec.model in shape.models
+
+
+def _rank(shape: Shape, spec: NodeSpec) -> int:
+    """What is preferred; nodes without devices come first where none are asked for."""
+    if shape.resource_type is ResourceType.CPU:
+        return int(spec.resource_type is not ResourceType.CPU)
+    return shape.models.index(spec.model) if shape.ranked and shape.models else 0
+
+
+def _could_hold(shape: Shape, tier: int, nodes: Nodes) -> bool:
+    specs = [spec for number, spec in enumerate(nodes.specs) if tier & nodes.bit[number]]
+    if shape.split:
+        return sum(spec.devices for spec in specs) >= shape.devices
+    return sum(1 for _ in _empty_fits(shape, specs)) >= shape.nodes
+
+
+def _empty_fits(shape: Shape, specs: Iterable[NodeSpec]) -> Iterator[NodeSpec]:
+    for spec in specs:
+        if (
+            spec.devices >= shape.devices
+            and (spec.cpu or UNLIMITED) >= shape.cpu
+            and (spec.memory or UNLIMITED) >= shape.memory
+        ):
+            yield spec
+
+
+def _unknown(shape: Shape, pools: dict[str, Nodes]) -> str:
+    """Names the first thing asked for that does not exist."""
+    if shape.pool and shape.pool not in pools:
+        return f"There is no pool {shape.pool!r}."
+    where = f"pool {shape.pool!r}" if shape.pool else "any pool"
+    looked_at = [pools[shape.pool]] if shape.pool else list(pools.values())
+    providers = {spec.provider for nodes in looked_at for spec in nodes.specs}
+    if shape.provider and shape.provider not in providers:
+        return f"There is no provider {shape.provider!r} in {where}."
+    what = " or ".join(shape.models) or f"device of type {shape.resource_type}"
+    return f"There is no {what} in {where}."
+
+
+def _union(tiers: Iterable[int]) -> int:
+    usable = 0
+    for tier in tiers:
+        usable |= tier
+    return usable
