@@ -1,25 +1,33 @@
 """The engine: told what happened and when, it says what should happen, and counts it as done."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from scheduler_service.domain.scheduling import fits, planner
-from scheduler_service.domain.scheduling.assembly import assemble
-from scheduler_service.domain.scheduling.decisions import Decision, Refuse
+from scheduler_service.domain.scheduling import fits
+from scheduler_service.domain.scheduling.assembly import rules_of
+from scheduler_service.domain.scheduling.decisions import (
+    Decision,
+    Preempt,
+    PreemptionRule,
+    Refuse,
+)
 from scheduler_service.domain.scheduling.events import (
     Cancel,
     Event,
     Finish,
+    NodeDown,
+    NodeDrain,
+    NodeRetire,
     NodeSpec,
     NodeUp,
     Occupy,
+    SetPolicy,
     Submit,
 )
 from scheduler_service.domain.scheduling.fits import Fit, NoFit
-from scheduler_service.domain.scheduling.nodes import Nodes
-from scheduler_service.domain.scheduling.policy import Policy
+from scheduler_service.domain.scheduling.planner import plan
+from scheduler_service.domain.scheduling.policy import DurationSource, Policy
 from scheduler_service.domain.scheduling.pool import Out, Pool
-from scheduler_service.domain.scheduling.protocols import Predictor
-from scheduler_service.domain.scheduling.queue import Group
+from scheduler_service.domain.scheduling.protocols import Predictor, Victim
 from scheduler_service.domain.scheduling.requests import Job, Request, Shape
 
 
@@ -31,86 +39,184 @@ class Engine:
         jobs: everything that waits or runs, by id.
     """
 
-    def __init__(self, policy: Policy | None = None, predictor: Predictor | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        predictor: Predictor | None = None,
+        *,
+        requeues: bool = True,
+    ) -> None:
+        """Makes an engine without nodes.
+
+        Args:
+            policy: of every pool without one of its own.
+            predictor: what policies with predicted durations ask.
+            requeues: whether what is preempted waits again under the same id; otherwise it is over,
+                and whoever drives the engine submits it again.
+        """
         self.pools: dict[str, Pool] = {}
         self.jobs: dict[str, Job] = {}
-        self._policy = policy or Policy()
+        self._policies = {"": policy or Policy()}
         self._predictor = predictor
+        self._requeues = requeues
         self._fits: dict[Shape, Fit | NoFit] = {}
-        self._homes: dict[str, Pool] = {}
+        self._seats: dict[str, tuple[Pool, int]] = {}
         self._sequence = 0
+        self._stale = False
 
     def step(self, now: int, events: Iterable[Event]) -> list[Decision]:
-        """Takes in what happened by ``now`` and says what should happen, in that order."""
+        """Takes in what happened by ``now`` and says what should happen, in that order.
+
+        Time never runs backwards from one step to the next.
+        """
         out: Out = []
         for event in events:
-            self._apply(event, now, out)
+            if type(event) is Submit:
+                self._submit(event.request, now, out)
+            elif type(event) is Finish:
+                self._end(event.id, now, True)
+            else:
+                self._apply(event, now, out)
+        if self._stale:
+            self._find_anew()
         for pool in self.pools.values():
-            if pool.changed:
-                planner.plan(pool, now, out)
+            if pool.changed or (pool.wake is not None and pool.wake <= now):
+                plan(pool, now, out)
+        if not self._requeues:
+            self._drop_preempted(out)
         return out
 
-    def _apply(self, event: Event, now: int, out: Out) -> None:
-        match event:
-            case Submit(request):
-                self._submit(request, now, out)
-            case Finish(job_id) | Cancel(job_id):
-                self._end(job_id, isinstance(event, Finish), now)
-            case NodeUp(spec):
-                self._add_node(spec)
-            case Occupy(request, pool, slices, since):
-                job = self._new_job(request)
-                self._homes[request.id] = self.pools[pool]
-                self.pools[pool].occupy(job, slices, since)
+    @property
+    def wake(self) -> int | None:
+        """When to ask again though nothing happens; None: not before something does."""
+        wakes = [pool.wake for pool in self.pools.values() if pool.wake is not None]
+        return min(wakes, default=None)
 
-    def _new_job(self, request: Request) -> Job:
-        job = self.jobs[request.id] = Job(request, self._sequence)
-        self._sequence += 1
-        job.expected = request.estimate
-        return job
+    def fit(self, shape: Shape) -> Fit | NoFit:
+        """Where a shape may run, or why nowhere."""
+        if self._stale:
+            self._find_anew()
+        fit = self._fits.get(shape)
+        if fit is None:
+            nodes = {name: pool.nodes for name, pool in self.pools.items()}
+            fit = self._fits[shape] = fits.find(shape, nodes)
+        return fit
+
+    def _apply(self, event: Event, now: int, out: Out) -> None:
+        """Takes in what happens seldom."""
+        match event:
+            case Cancel(job_id):
+                self._end(job_id, now, False)
+            case NodeUp(spec):
+                self._open(spec)
+            case NodeDrain(node_id) | NodeDown(node_id) | NodeRetire(node_id):
+                if node_id in self._seats:
+                    self._close(event, *self._seats[node_id], now, out)
+            case SetPolicy(policy, name):
+                self._set_policy(policy, name, now)
+            case Occupy(request, name, slices, since):
+                if request.id not in self.jobs:
+                    pool = self.pools[name]
+                    usable = pool.nodes.member
+                    job = self._add(request, pool, Fit(request.shape, name, (usable,), usable))
+                    pool.occupy(job, slices, since)
 
     def _submit(self, request: Request, now: int, out: Out) -> None:
         if request.id in self.jobs:
             return
-        fit = self._fit(request.shape)
-        if isinstance(fit, NoFit):
+        fit = self.fit(request.shape)
+        if type(fit) is Fit:
+            pool = self.pools[fit.pool]
+            pool.wait(self._add(request, pool, fit), now)
+        elif type(fit) is NoFit:
             out.append(Refuse(request.id, fit.reason, fit.message))
-            return
-        pool = self.pools[fit.pool]
-        self._wait(pool, fit, self._new_job(request), now)
 
-    def _wait(self, pool: Pool, fit: Fit, job: Job, now: int) -> None:
-        job.key = pool.order.key(job, now)
-        key = (job.request.shape, "", "")
-        group = pool.queue.groups.get(key) or Group(key, fit)
-        self._homes[job.request.id] = pool
-        if pool.queue.add(job, group):
-            pool.changed = True
+    def _add(self, request: Request, pool: Pool, fit: Fit) -> Job:
+        job = self.jobs[request.id] = Job(request, self._sequence, pool, fit)
+        self._sequence += 1
+        job.expected = request.estimate
+        if self._predictor and pool.policy.durations is DurationSource.PREDICTION:
+            prediction = self._predictor.predict(request)
+            if prediction is not None:
+                job.expected, job.late = prediction
+        return job
 
-    def _fit(self, shape: Shape) -> Fit | NoFit:
-        fit = self._fits.get(shape)
-        if fit is None:
-            nodes: dict[str, Nodes] = {name: pool.nodes for name, pool in self.pools.items()}
-            fit = self._fits[shape] = fits.find(shape, nodes)
-        return fit
-
-    def _end(self, job_id: str, finished: bool, now: int) -> None:
+    def _end(self, job_id: str, now: int, by_itself: bool) -> None:
         job = self.jobs.pop(job_id, None)
         if job is None:
             return
-        pool = self._homes.pop(job_id)
+        pool = job.pool
         if job.group is not None:
-            if pool.queue.remove(job):
-                pool.changed = True
-            return
-        if finished and self._predictor is not None:
-            self._predictor.learn(job.request, job.attained(now), now)
-        pool.release(job)
+            pool.withdraw(job)
+        else:
+            if by_itself and self._predictor is not None:
+                self._predictor.learn(job.request, job.attained(now), now)
+            pool.release(job, now)
+        pool.forget(job)
 
-    def _add_node(self, spec: NodeSpec) -> None:
-        pool = self.pools.get(spec.pool)
-        if pool is None:
-            pool = self.pools[spec.pool] = assemble(spec.pool, self._policy)
-        pool.nodes.add(spec)
+    def _drop_preempted(self, out: Out) -> None:
+        for decision in out:
+            if type(decision) is Preempt:
+                self.jobs.pop(decision.id, None)
+
+    def _set_policy(self, policy: Policy, name: str, now: int) -> None:
+        self._policies[name] = policy
+        for pool in self.pools.values():
+            if pool.name == name or (not name and pool.name not in self._policies):
+                pool.follow(policy, rules_of(policy), now)
+
+    def _open(self, spec: NodeSpec) -> None:
+        """Takes in a node that is there or comes back."""
+        if spec.id in self._seats:
+            pool, node = self._seats[spec.id]
+            pool.nodes.member |= pool.nodes.bit[node]
+            pool.nodes.set_open(node, True)
+        else:
+            pool = self._pool(spec.pool)
+            self._seats[spec.id] = (pool, pool.nodes.add(spec))
         pool.changed = True
-        self._fits.clear()
+        self._stale = True
+
+    def _pool(self, name: str) -> Pool:
+        pool = self.pools.get(name)
+        if pool is None:
+            policy = self._policies.get(name) or self._policies[""]
+            pool = self.pools[name] = Pool(name, policy, rules_of(policy))
+            pool.requeues = self._requeues
+        return pool
+
+    def _close(self, event: Event, pool: Pool, node: int, now: int, out: Out) -> None:
+        """Gives a node nothing new; what runs on a lost one has to go."""
+        pool.nodes.set_open(node, False)
+        pool.stop_holding_back()
+        if isinstance(event, NodeDown):
+            for job in [it for it in pool.running.values() if _holds(it, node)]:
+                out.append(pool.preempt(Victim(job, PreemptionRule.NODE_LOST), "", now))
+        elif isinstance(event, NodeRetire):
+            pool.nodes.member &= ~pool.nodes.bit[node]
+            self._find_anew()
+            for job in list(self._stranded(pool)):
+                fit = self.fit(job.request.shape)
+                if isinstance(fit, NoFit):
+                    out.append(Refuse(job.request.id, fit.reason, fit.message))
+                    self._end(job.request.id, now, False)
+        pool.changed = True
+
+    def _stranded(self, pool: Pool) -> Iterator[Job]:
+        """What waits though no node can ever hold it."""
+        for group in pool.queue.groups.values():
+            if not group.fit.tiers:
+                yield from (job for _, _, job in group.waiting)
+
+    def _find_anew(self) -> None:
+        """Brings where shapes may run up to date; what waits stays in its pool."""
+        self._stale = False
+        for shape, fit in list(self._fits.items()):
+            if isinstance(fit, Fit) and fit.pool in self.pools:
+                fits.refresh(fit, self.pools[fit.pool].nodes)
+            if isinstance(fit, NoFit) or not fit.tiers:
+                del self._fits[shape]
+
+
+def _holds(job: Job, node: int) -> bool:
+    return any(part.node == node for part in job.slices)

@@ -68,6 +68,12 @@ class NodeDrain(NamedTuple):
     id: str
 
 
+class NodeRetire(NamedTuple):
+    """A node is drained and will not come back: what only it could hold can never run."""
+
+    id: str
+
+
 class NodeDown(NamedTuple):
     """A node is lost, and with it what ran there."""
 
@@ -86,5 +92,14 @@ class Tick(NamedTuple):
 
 
 Event: TypeAlias = (
-    Submit | Occupy | Cancel | Finish | NodeUp | NodeDrain | NodeDown | SetPolicy | Tick
+    Submit
+    | Occupy
+    | Cancel
+    | Finish
+    | NodeUp
+    | NodeDrain
+    | NodeRetire
+    | NodeDown
+    | SetPolicy
+    | Tick
 )

@@ -51,6 +51,13 @@ def find(shape: Shape, pools: dict[str, Nodes]) -> Fit | NoFit:
     return NoFit(RefusalReason.MISCONFIGURED, _unknown(shape, pools))
 
 
+def refresh(fit: Fit, nodes: Nodes) -> None:
+    """Brings a fit up to date with the nodes of its pool; without tiers it can never run."""
+    tiers = tiers_of(fit.shape, nodes)
+    fit.tiers = tuple(tier for tier in tiers if _could_hold(fit.shape, tier, nodes))
+    fit.usable = _union(fit.tiers)
+
+
 def tiers_of(shape: Shape, nodes: Nodes) -> list[int]:
     """Sets of nodes with the right devices and labels, in the shape's order of preference.
 

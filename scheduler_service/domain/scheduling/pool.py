@@ -1,13 +1,25 @@
 """One pool: its nodes, its queue and what it runs, and the policy that it follows."""
 
+from collections import deque
 from collections.abc import Iterable
+from typing import TypeAlias
 
-from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Start
+from scheduler_service.domain.scheduling.decisions import (
+    Decision,
+    Preempt,
+    PreemptionRule,
+    Start,
+)
 from scheduler_service.domain.scheduling.nodes import Nodes
-from scheduler_service.domain.scheduling.policy import Policy
-from scheduler_service.domain.scheduling.protocols import Order, Placement, Preemption, Victim
+from scheduler_service.domain.scheduling.policy import DAY, Policy
+from scheduler_service.domain.scheduling.protocols import Rules, Victim
 from scheduler_service.domain.scheduling.queue import Group, Queue
-from scheduler_service.domain.scheduling.requests import Job, Shape, Slices
+from scheduler_service.domain.scheduling.requests import RANKS, Job, Shape, Slices
+from scheduler_service.domain.scheduling.shares import Shares
+
+Out: TypeAlias = list[Decision]
+
+_SLACK = 1_000
 
 
 class Pool:
@@ -17,10 +29,16 @@ class Pool:
         running: what runs, by id, in the order of the starts.
         changed: whether something may start that could not before.
         wake: when something may start though nothing happens; None for never.
+        held_back: nodes that an aged job waits for, and that job; nobody else starts there.
+        requeues: whether what is preempted waits again under the same id.
     """
 
     __slots__ = (
+        "_ageing",
+        "_rekeyed",
+        "_stops",
         "changed",
+        "held_back",
         "name",
         "nodes",
         "order",
@@ -28,28 +46,81 @@ class Pool:
         "policy",
         "preemption",
         "queue",
+        "ranks_before_shares",
+        "requeues",
         "running",
+        "shares",
         "wake",
     )
 
-    def __init__(
-        self,
-        name: str,
-        policy: Policy,
-        order: Order,
-        placement: Placement,
-        preemption: Preemption | None,
-    ) -> None:
+    def __init__(self, name: str, policy: Policy, rules: Rules) -> None:
         self.name = name
-        self.policy = policy
-        self.order = order
-        self.placement = placement
-        self.preemption = preemption
         self.nodes = Nodes()
         self.queue = Queue()
         self.running: dict[str, Job] = {}
         self.changed = False
         self.wake: int | None = None
+        self.held_back: tuple[Job, int] | None = None
+        self.requeues = True
+        self._stops: dict[str, list[int]] = {}
+        self._rekeyed = 0
+        self.shares: Shares | None = None
+        self._ageing: deque[tuple[int, Job]] = deque()
+        self._follow(policy, rules)
+
+    def follow(self, policy: Policy, rules: Rules, now: int) -> None:
+        """Follows another policy from now on: everything that waits gets a new place."""
+        self._follow(policy, rules)
+        if self.shares is not None:
+            for job in self.running.values():
+                self.shares.take(job.request, now)
+        self._ageing.clear()
+        self.reorder(now)
+
+    def reorder(self, now: int) -> None:
+        """Works out every waiting job's place anew."""
+        waiting = sorted(self.queue.jobs(), key=lambda job: job.sequence)
+        self.queue = Queue()
+        self._ageing.clear()
+        for job in sorted(waiting, key=lambda job: job.since):
+            self.wait(job, now)
+        self._rekeyed = now
+        self.changed = True
+
+    def wait(self, job: Job, now: int) -> bool:
+        """Puts a job that does not run into its place; says whether it heads its group."""
+        job.key = self.order.key(job, now)
+        request = job.request
+        sharing = self.shares is not None
+        key = (request.shape, request.team if sharing else "", request.user if sharing else "")
+        group = self.queue.groups.get(key) or Group(key, job.fit)
+        if self.policy.ageing and not job.aged:
+            self._ageing.append((job.since + self.policy.ageing, job))
+            if len(self._ageing) > 2 * self.queue.size + _SLACK:
+                self._ageing = deque(it for it in self._ageing if it[1].group is not None)
+        heads = self.queue.add(job, group)
+        if heads:
+            self.changed = True
+        return heads
+
+    def withdraw(self, job: Job) -> None:
+        """Takes a job that waits out of the queue."""
+        if self.queue.remove(job):
+            self.changed = True
+        self._let_go(job)
+
+    def let_age(self, now: int) -> None:
+        """Moves what has waited too long before everything else of its class."""
+        ageing, bound = self._ageing, self.policy.ageing
+        while ageing and ageing[0][0] <= now:
+            due, job = ageing.popleft()
+            if job.group is not None and job.since + bound == due and not job.aged:
+                self.queue.remove(job)
+                job.aged = True
+                self.wait(job, now)
+        every = getattr(self.order, "rekey_every", 0)
+        if every and now - self._rekeyed >= every and self.queue.size:
+            self.reorder(now)
 
     def find(self, group: Group, excluded: int = 0) -> Slices | None:
         """Where a job of a group would be put now, on none of the excluded nodes; or None."""
@@ -69,43 +140,96 @@ class Pool:
         freed = self.nodes.freed
         for victim in gone:
             self._give(victim.slices, victim.request.shape)
-        slices = self.find(job.group)
+        slices = self.find(job.group, self.excluded(job))
         for victim in gone:
             self._take(victim.slices, victim.request.shape)
         self.nodes.freed = freed
         return slices is not None
 
+    def excluded(self, job: Job) -> int:
+        """Nodes on which a job may not start because one that aged waits for them."""
+        if self.held_back is None:
+            return 0
+        waiting, nodes = self.held_back
+        higher = job.request.priority // RANKS > waiting.request.priority // RANKS
+        return 0 if waiting is job or higher else nodes
+
     def start(self, job: Job, slices: Slices, now: int) -> Start:
         """Starts a waiting job where it fits."""
         self.queue.remove(job)
         self.occupy(job, slices, now)
+        self._let_go(job)
         return Start(job.request.id, self.name, slices, job.served)
 
     def occupy(self, job: Job, slices: Slices, since: int) -> None:
         """Counts a job as running since a time."""
         self._take(slices, job.request.shape)
+        if self.shares is not None:
+            self.shares.take(job.request, since)
         job.slices = slices
         job.since = since
         job.starts += 1
         self.running[job.request.id] = job
 
-    def release(self, job: Job) -> None:
+    def release(self, job: Job, now: int) -> None:
         """Gives back what a running job holds."""
         del self.running[job.request.id]
         self._give(job.slices, job.request.shape)
+        if self.shares is not None:
+            self.shares.give(job.request, now)
         job.slices = ()
         self.changed = True
 
     def preempt(self, victim: Victim, preemptor: str, now: int) -> Preempt:
-        """Stops a running job; the caller puts it back into the queue."""
+        """Stops a running job, which waits again if this pool requeues."""
         job, rule = victim
         ran = now - job.since
-        lost = min(ran, self.policy.preemption.cost)
-        self.release(job)
+        lost = ran if rule is PreemptionRule.NODE_LOST else min(ran, self.policy.preemption.cost)
+        self.release(job, now)
         job.served += ran - lost
         job.since = now
+        if rule is not PreemptionRule.NODE_LOST:
+            self._stops.setdefault(job.request.job or job.request.id, []).append(now)
+        if self.requeues:
+            self.wait(job, now)
         milli = job.request.shape.total_milli
         return Preempt(job.request.id, preemptor, rule, job.served, lost * milli)
+
+    def may_stop(self, job: Job, now: int) -> bool:
+        """Whether a running job has had its guaranteed time and was not stopped too often.
+
+        What had waited too long before it started is left alone.
+        """
+        rules = self.policy.preemption
+        if job.aged or now - job.since < rules.minimum_runtime:
+            return False
+        stops = self._stops.get(job.request.job or job.request.id)
+        if not stops:
+            return True
+        stops[:] = [at for at in stops if at > now - DAY]
+        return len(stops) < rules.per_job_and_day
+
+    def stop_holding_back(self) -> None:
+        """Opens the nodes that were kept for a job that aged; it finds others at its turn."""
+        if self.held_back is not None:
+            self.held_back = None
+            self.nodes.freed += 1
+            self.changed = True
+
+    def forget(self, job: Job) -> None:
+        """Takes note that a job will not come back."""
+        self._stops.pop(job.request.id, None)
+
+    def _follow(self, policy: Policy, rules: Rules) -> None:
+        self.policy = policy
+        self.order, self.placement, self.preemption, self.ranks_before_shares = rules
+        sharing = bool(policy.quotas) or policy.fair_share.enabled
+        self.shares = Shares(policy) if sharing else None
+
+    def _let_go(self, job: Job) -> None:
+        """Opens the nodes that were kept for a job which no longer waits for them."""
+        if self.held_back and self.held_back[0] is job:
+            self.stop_holding_back()
 
     def _take(self, slices: Slices, shape: Shape) -> None:
         for part in slices:
@@ -114,6 +238,3 @@ class Pool:
     def _give(self, slices: Slices, shape: Shape) -> None:
         for part in slices:
             self.nodes.give(part, shape)
-
-
-Out = list[Decision]

@@ -54,6 +54,19 @@ class Preemption(Protocol):
         """When the answer for ``job`` may change though nothing happens; None for never."""
 
 
+class Rules(NamedTuple):
+    """What a pool asks.
+
+    Attributes:
+        before_shares: leading parts of a key that decide before fair shares do.
+    """
+
+    order: Order
+    placement: Placement
+    preemption: Preemption | None
+    before_shares: int
+
+
 class Prediction(NamedTuple):
     """How long a run is expected to take, and what one of ten exceeds; in microseconds."""
 

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from scheduler_service.domain.resources import WHOLE, ResourceType
 
 if TYPE_CHECKING:
+    from scheduler_service.domain.scheduling.fits import Fit
+    from scheduler_service.domain.scheduling.pool import Pool
     from scheduler_service.domain.scheduling.queue import Group
 
 SECOND = 1_000_000
 """Microseconds in a second."""
+
+RANKS = 16
+"""Priorities of one class: a workload's class is its priority divided by this, rounded down."""
 
 Key: TypeAlias = Any
 """Where a job stands in an order, smaller first: a whole number, or a tuple of such."""
@@ -69,7 +74,7 @@ class Request(NamedTuple):
         id: unique among all workloads of a history.
         submitted: when it began to wait.
         job: the job that it is an attempt of; preemptions are counted for it. Empty means ``id``.
-        priority: greater goes first.
+        priority: greater goes first; ``RANKS`` times the class, plus the rank within it.
         estimate: how long its submitter expects it to run; None means unknown.
         limit: how long it may run; None means without limit.
     """
@@ -108,24 +113,27 @@ class Job:
     """A workload as the engine keeps it, from its arrival to its end.
 
     Attributes:
+        pool: where it waits or runs; ``fit`` says on which nodes of it.
         key: its place in the order, fixed while it waits.
         sequence: number of its arrival; decides between equal keys.
         group: whom it waits together with; None while it runs.
         since: when it began to wait or, while it runs, to run.
         served: service that counts from before ``since``, in microseconds.
         expected: service that it is expected to need in all; None means unknown.
+        late: service that it will need with a probability of one tenth; None means unknown.
         slices: what it holds; empty while it waits.
         starts: how often it started.
         aged: whether it has waited longer than the policy lets anyone wait for others.
-        borrowed: whether it was started beyond its team's own share.
     """
 
     __slots__ = (
         "aged",
-        "borrowed",
         "expected",
+        "fit",
         "group",
         "key",
+        "late",
+        "pool",
         "request",
         "sequence",
         "served",
@@ -134,18 +142,20 @@ class Job:
         "starts",
     )
 
-    def __init__(self, request: Request, sequence: int) -> None:
+    def __init__(self, request: Request, sequence: int, pool: "Pool", fit: "Fit") -> None:
         self.request = request
         self.sequence = sequence
+        self.pool = pool
+        self.fit = fit
         self.key: Key = 0
         self.group: Group | None = None
         self.since = request.submitted
         self.served = 0
         self.expected: int | None = None
+        self.late: int | None = None
         self.slices: Slices = ()
         self.starts = 0
         self.aged = False
-        self.borrowed = False
 
     def attained(self, now: int) -> int:
         """Service that it has had by now, in microseconds on its clock."""
