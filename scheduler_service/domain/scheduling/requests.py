@@ -1,6 +1,7 @@
 """What work asks for, in the units that the engine counts in, and what becomes of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from scheduler_service.domain.resources import WHOLE, ResourceType
@@ -20,7 +21,7 @@ Key: TypeAlias = Any
 """Where a job stands in an order, smaller first: a whole number, or a tuple of such."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Shape:
     """What is asked of nodes. Workloads of one shape fit or do not fit alike.
 
@@ -51,17 +52,16 @@ class Shape:
     labels: tuple[tuple[str, str], ...] = ()
     pool: str = ""
     provider: str = ""
-    _hash: int = field(init=False, repr=False, compare=False, default=0)
-
-    def __post_init__(self) -> None:
-        # Shapes are looked up at every submit: the hash is worked out once.
-        content = (self.devices, self.milli, self.nodes, self.cpu, self.memory, self.models)
-        object.__setattr__(self, "_hash", hash(content))
 
     def __hash__(self) -> int:
         return self._hash
 
-    @property
+    @cached_property
+    def _hash(self) -> int:
+        """Shapes are looked up at every submit: the hash is worked out once."""
+        return hash((self.devices, self.milli, self.nodes, self.cpu, self.memory, self.models))
+
+    @cached_property
     def total_milli(self) -> int:
         """Devices of the whole run, in thousandths."""
         return self.nodes * self.devices * self.milli
