@@ -10,6 +10,13 @@ from tests.databases import EmptyDatabases
 from tests.tokens import identities as identities
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much of what could go on for ever is done."""
+    parser.addoption(
+        "--histories", type=int, default=200, help="random histories of the scheduling engine"
+    )
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server for this test run, on a free port; stopped however the run ends."""

@@ -1,12 +1,11 @@
 """The engine: told what happened and when, it says what should happen, and counts it as done."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from scheduler_service.domain.scheduling import fits
 from scheduler_service.domain.scheduling.assembly import rules_of
 from scheduler_service.domain.scheduling.decisions import (
     Decision,
-    Preempt,
     PreemptionRule,
     Refuse,
 )
@@ -23,12 +22,13 @@ from scheduler_service.domain.scheduling.events import (
     SetPolicy,
     Submit,
 )
+from scheduler_service.domain.scheduling.expectations import Expectations
 from scheduler_service.domain.scheduling.fits import Fit, NoFit
 from scheduler_service.domain.scheduling.planner import plan
-from scheduler_service.domain.scheduling.policy import DurationSource, Policy
+from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.pool import Out, Pool
 from scheduler_service.domain.scheduling.protocols import Predictor, Victim
-from scheduler_service.domain.scheduling.requests import Job, Request, Shape
+from scheduler_service.domain.scheduling.requests import Job, Request, Shape, Slices
 
 
 class Engine:
@@ -57,7 +57,7 @@ class Engine:
         self.pools: dict[str, Pool] = {}
         self.jobs: dict[str, Job] = {}
         self._policies = {"": policy or Policy()}
-        self._predictor = predictor
+        self._expectations = Expectations(predictor)
         self._requeues = requeues
         self._fits: dict[Shape, Fit | NoFit] = {}
         self._seats: dict[str, tuple[Pool, int]] = {}
@@ -78,12 +78,10 @@ class Engine:
             else:
                 self._apply(event, now, out)
         if self._stale:
-            self._find_anew()
+            self._find_anew(now, out)
         for pool in self.pools.values():
             if pool.changed or (pool.wake is not None and pool.wake <= now):
                 plan(pool, now, out)
-        if not self._requeues:
-            self._drop_preempted(out)
         return out
 
     @property
@@ -94,12 +92,11 @@ class Engine:
 
     def fit(self, shape: Shape) -> Fit | NoFit:
         """Where a shape may run, or why nowhere."""
-        if self._stale:
-            self._find_anew()
         fit = self._fits.get(shape)
         if fit is None:
-            nodes = {name: pool.nodes for name, pool in self.pools.items()}
-            fit = self._fits[shape] = fits.find(shape, nodes)
+            fit = self._fits[shape] = self._search(shape)
+        elif type(fit) is Fit and not fit.tiers:
+            return self._search(shape)
         return fit
 
     def _apply(self, event: Event, now: int, out: Out) -> None:
@@ -115,15 +112,13 @@ class Engine:
             case SetPolicy(policy, name):
                 self._set_policy(policy, name, now)
             case Occupy(request, name, slices, since):
-                if request.id not in self.jobs:
-                    pool = self.pools[name]
-                    usable = pool.nodes.member
-                    job = self._add(request, pool, Fit(request.shape, name, (usable,), usable))
-                    pool.occupy(job, slices, since)
+                self._occupy(request, self.pools[name], slices, since)
 
     def _submit(self, request: Request, now: int, out: Out) -> None:
         if request.id in self.jobs:
             return
+        if self._stale:
+            self._find_anew(now, out)
         fit = self.fit(request.shape)
         if type(fit) is Fit:
             pool = self.pools[fit.pool]
@@ -131,14 +126,19 @@ class Engine:
         elif type(fit) is NoFit:
             out.append(Refuse(request.id, fit.reason, fit.message))
 
+    def _occupy(self, request: Request, pool: Pool, slices: Slices, since: int) -> None:
+        if request.id in self.jobs:
+            return
+        fit = self.fit(request.shape)
+        if isinstance(fit, NoFit):
+            # It runs where nothing like it could start any more.
+            fit = Fit(request.shape, "", (), 0)
+        pool.occupy(self._add(request, pool, fit), slices, since)
+
     def _add(self, request: Request, pool: Pool, fit: Fit) -> Job:
         job = self.jobs[request.id] = Job(request, self._sequence, pool, fit)
         self._sequence += 1
-        job.expected = request.estimate
-        if self._predictor and pool.policy.durations is DurationSource.PREDICTION:
-            prediction = self._predictor.predict(request)
-            if prediction is not None:
-                job.expected, job.late = prediction
+        self._expectations.add(job)
         return job
 
     def _end(self, job_id: str, now: int, by_itself: bool) -> None:
@@ -149,21 +149,22 @@ class Engine:
         if job.group is not None:
             pool.withdraw(job)
         else:
-            if by_itself and self._predictor is not None:
-                self._predictor.learn(job.request, job.attained(now), now)
+            if by_itself:
+                self._expectations.learn(job, now)
             pool.release(job, now)
         pool.forget(job)
+        self._expectations.remove(job)
 
-    def _drop_preempted(self, out: Out) -> None:
-        for decision in out:
-            if type(decision) is Preempt:
-                self.jobs.pop(decision.id, None)
+    def _drop(self, job: Job, now: int, out: Out) -> None:
+        """Forgets a preempted job: whoever drives the engine submits it again."""
+        del self.jobs[job.request.id]
+        self._expectations.remove(job)
 
     def _set_policy(self, policy: Policy, name: str, now: int) -> None:
         self._policies[name] = policy
         for pool in self.pools.values():
             if pool.name == name or (not name and pool.name not in self._policies):
-                pool.follow(policy, rules_of(policy), now)
+                pool.follow(policy, rules_of(policy), self._expectations.expect, now)
 
     def _open(self, spec: NodeSpec) -> None:
         """Takes in a node that is there or comes back."""
@@ -181,8 +182,8 @@ class Engine:
         pool = self.pools.get(name)
         if pool is None:
             policy = self._policies.get(name) or self._policies[""]
-            pool = self.pools[name] = Pool(name, policy, rules_of(policy))
-            pool.requeues = self._requeues
+            requeue = self._requeue if self._requeues else self._drop
+            pool = self.pools[name] = Pool(name, policy, rules_of(policy), requeue)
         return pool
 
     def _close(self, event: Event, pool: Pool, node: int, now: int, out: Out) -> None:
@@ -191,31 +192,40 @@ class Engine:
         pool.stop_holding_back()
         if isinstance(event, NodeDown):
             for job in [it for it in pool.running.values() if _holds(it, node)]:
-                out.append(pool.preempt(Victim(job, PreemptionRule.NODE_LOST), "", now))
+                pool.preempt(Victim(job, PreemptionRule.NODE_LOST), "", now, out)
         elif isinstance(event, NodeRetire):
             pool.nodes.member &= ~pool.nodes.bit[node]
-            self._find_anew()
-            for job in list(self._stranded(pool)):
-                fit = self.fit(job.request.shape)
-                if isinstance(fit, NoFit):
-                    out.append(Refuse(job.request.id, fit.reason, fit.message))
-                    self._end(job.request.id, now, False)
+            self._stale = True
         pool.changed = True
 
-    def _stranded(self, pool: Pool) -> Iterator[Job]:
-        """What waits though no node can ever hold it."""
-        for group in pool.queue.groups.values():
-            if not group.fit.tiers:
-                yield from (job for _, _, job in group.waiting)
-
-    def _find_anew(self) -> None:
-        """Brings where shapes may run up to date; what waits stays in its pool."""
+    def _find_anew(self, now: int, out: Out) -> None:
+        """Brings where shapes may run up to date, after nodes have come or gone for good."""
         self._stale = False
+        nodes = {name: pool.nodes for name, pool in self.pools.items()}
         for shape, fit in list(self._fits.items()):
-            if isinstance(fit, Fit) and fit.pool in self.pools:
-                fits.refresh(fit, self.pools[fit.pool].nodes)
-            if isinstance(fit, NoFit) or not fit.tiers:
+            if isinstance(fit, NoFit):
                 del self._fits[shape]
+            else:
+                fits.refresh(fit, nodes)
+        for pool in self.pools.values():
+            for job in [job for job in pool.queue.jobs() if job.fit.pool != pool.name]:
+                pool.withdraw(job)
+                self._requeue(job, now, out)
+
+    def _search(self, shape: Shape) -> Fit | NoFit:
+        return fits.find(shape, {name: pool.nodes for name, pool in self.pools.items()})
+
+    def _requeue(self, job: Job, now: int, out: Out) -> None:
+        """Lets a job wait in the pool that can hold it now, or refuses it."""
+        if job.fit.tiers:
+            job.pool = self.pools[job.fit.pool]
+            job.pool.wait(job, now)
+            return
+        del self.jobs[job.request.id]
+        self._expectations.remove(job)
+        found = self._search(job.request.shape)
+        if isinstance(found, NoFit):
+            out.append(Refuse(job.request.id, found.reason, found.message))
 
 
 def _holds(job: Job, node: int) -> bool:

@@ -51,10 +51,18 @@ def find(shape: Shape, pools: dict[str, Nodes]) -> Fit | NoFit:
     return NoFit(RefusalReason.MISCONFIGURED, _unknown(shape, pools))
 
 
-def refresh(fit: Fit, nodes: Nodes) -> None:
-    """Brings a fit up to date with the nodes of its pool; without tiers it can never run."""
-    tiers = tiers_of(fit.shape, nodes)
-    fit.tiers = tuple(tier for tier in tiers if _could_hold(fit.shape, tier, nodes))
+def refresh(fit: Fit, pools: dict[str, Nodes]) -> None:
+    """Brings a fit up to date; it changes its pool only if that can never hold it any more.
+
+    What it finds no pool for keeps a fit without tiers.
+    """
+    shape = fit.shape
+    tiers = tiers_of(shape, pools[fit.pool]) if fit.pool else []
+    fit.tiers = tuple(tier for tier in tiers if _could_hold(shape, tier, pools[fit.pool]))
+    if not fit.tiers:
+        found = find(shape, pools)
+        fit.pool = found.pool if isinstance(found, Fit) else ""
+        fit.tiers = found.tiers if isinstance(found, Fit) else ()
     fit.usable = _union(fit.tiers)
 
 

@@ -8,7 +8,7 @@ from scheduler_service.domain.scheduling.policy import HeadRule
 from scheduler_service.domain.scheduling.pool import Out, Pool
 from scheduler_service.domain.scheduling.protocols import Preemption
 from scheduler_service.domain.scheduling.queue import Entry, Group
-from scheduler_service.domain.scheduling.repack import repack
+from scheduler_service.domain.scheduling.repack import stop_all, tell_stopped
 from scheduler_service.domain.scheduling.requests import Job, Key, Slices
 from scheduler_service.domain.scheduling.reservation import Reservation, reserve
 from scheduler_service.domain.scheduling.shares import Shares
@@ -22,7 +22,9 @@ def plan(pool: Pool, now: int, out: Out) -> None:
     pool.let_age(now)
     pool.wake = None
     if pool.policy.preemption.repack:
-        repack(pool, now, out)
+        stopped = stop_all(pool, now)
+        _in_order(pool, now, out)
+        tell_stopped(stopped, out)
     elif pool.shares is None:
         _in_order(pool, now, out)
     else:
@@ -38,6 +40,8 @@ def _in_order(pool: Pool, now: int, out: Out) -> None:
         job = heads[at][2]
         group = _group(job)
         slices = None
+        if job.aged:
+            pool.hold_only_for(job)
         if group.blocked != nodes.freed:
             slices = pool.find(group, pool.excluded(job))
         if slices is None and preemption is not None:
@@ -80,8 +84,11 @@ def _by_turns(pool: Pool, shares: Shares, now: int, out: Out) -> None:
         if group.team in waiting_teams or shares.over(group.team, group.shape) > 0:
             if pool.policy.head is HeadRule.BLOCK:
                 waiting_teams.add(group.team)
+            pool.let_go(job)
             continue
         slices = None
+        if job.aged:
+            pool.hold_only_for(job)
         if group.blocked != nodes.freed:
             slices = pool.find(group, pool.excluded(job))
         if slices is None and preemption is not None:
@@ -109,7 +116,7 @@ def _make_room(pool: Pool, preemption: Preemption, job: Job, now: int, out: Out)
             pool.wake = wake
         return None
     for victim in victims:
-        out.append(pool.preempt(victim, job.request.id, now))
+        pool.preempt(victim, job.request.id, now, out)
     return pool.find(_group(job), pool.excluded(job))
 
 

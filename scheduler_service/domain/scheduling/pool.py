@@ -1,7 +1,7 @@
 """One pool: its nodes, its queue and what it runs, and the policy that it follows."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from scheduler_service.domain.scheduling.decisions import (
@@ -18,6 +18,7 @@ from scheduler_service.domain.scheduling.requests import RANKS, Job, Shape, Slic
 from scheduler_service.domain.scheduling.shares import Shares
 
 Out: TypeAlias = list[Decision]
+Requeue: TypeAlias = Callable[[Job, int, Out], None]
 
 _SLACK = 1_000
 
@@ -30,7 +31,7 @@ class Pool:
         changed: whether something may start that could not before.
         wake: when something may start though nothing happens; None for never.
         held_back: nodes that an aged job waits for, and that job; nobody else starts there.
-        requeues: whether what is preempted waits again under the same id.
+        requeue: what becomes of a preempted job.
     """
 
     __slots__ = (
@@ -47,13 +48,13 @@ class Pool:
         "preemption",
         "queue",
         "ranks_before_shares",
-        "requeues",
+        "requeue",
         "running",
         "shares",
         "wake",
     )
 
-    def __init__(self, name: str, policy: Policy, rules: Rules) -> None:
+    def __init__(self, name: str, policy: Policy, rules: Rules, requeue: Requeue) -> None:
         self.name = name
         self.nodes = Nodes()
         self.queue = Queue()
@@ -61,20 +62,29 @@ class Pool:
         self.changed = False
         self.wake: int | None = None
         self.held_back: tuple[Job, int] | None = None
-        self.requeues = True
+        self.requeue = requeue
         self._stops: dict[str, list[int]] = {}
         self._rekeyed = 0
         self.shares: Shares | None = None
         self._ageing: deque[tuple[int, Job]] = deque()
         self._follow(policy, rules)
 
-    def follow(self, policy: Policy, rules: Rules, now: int) -> None:
-        """Follows another policy from now on: everything that waits gets a new place."""
+    def follow(
+        self, policy: Policy, rules: Rules, expect: Callable[[Job], None], now: int
+    ) -> None:
+        """Follows another policy from now on: everything that waits gets a new place.
+
+        ``expect`` sets what is expected of a job, as the policy wants it.
+        """
         self._follow(policy, rules)
+        for job in [*self.running.values(), *self.queue.jobs()]:
+            expect(job)
         if self.shares is not None:
             for job in self.running.values():
                 self.shares.take(job.request, now)
-        self._ageing.clear()
+        for job in self.queue.jobs():
+            job.aged = False
+        self.stop_holding_back()
         self.reorder(now)
 
     def reorder(self, now: int) -> None:
@@ -99,22 +109,34 @@ class Pool:
             if len(self._ageing) > 2 * self.queue.size + _SLACK:
                 self._ageing = deque(it for it in self._ageing if it[1].group is not None)
         heads = self.queue.add(job, group)
-        if heads:
+        if heads or self.policy.preemption.repack:
             self.changed = True
         return heads
+
+    def revise(self, job: Job, now: int) -> None:
+        """Gives a waiting job, of which something else is expected now, another place."""
+        group = job.group
+        key = self.order.key(job, now)
+        if group is None or key == job.key:
+            return
+        self.queue.remove(job)
+        job.key = key
+        self.queue.add(job, group)
+        self.changed = True
 
     def withdraw(self, job: Job) -> None:
         """Takes a job that waits out of the queue."""
         if self.queue.remove(job):
             self.changed = True
-        self._let_go(job)
+        self.let_go(job)
 
     def let_age(self, now: int) -> None:
         """Moves what has waited too long before everything else of its class."""
         ageing, bound = self._ageing, self.policy.ageing
         while ageing and ageing[0][0] <= now:
             due, job = ageing.popleft()
-            if job.group is not None and job.since + bound == due and not job.aged:
+            waits_here = job.group is not None and job.pool is self
+            if waits_here and job.since + bound == due and not job.aged:
                 self.queue.remove(job)
                 job.aged = True
                 self.wait(job, now)
@@ -158,7 +180,7 @@ class Pool:
         """Starts a waiting job where it fits."""
         self.queue.remove(job)
         self.occupy(job, slices, now)
-        self._let_go(job)
+        self.let_go(job)
         return Start(job.request.id, self.name, slices, job.served)
 
     def occupy(self, job: Job, slices: Slices, since: int) -> None:
@@ -180,8 +202,8 @@ class Pool:
         job.slices = ()
         self.changed = True
 
-    def preempt(self, victim: Victim, preemptor: str, now: int) -> Preempt:
-        """Stops a running job, which waits again if this pool requeues."""
+    def preempt(self, victim: Victim, preemptor: str, now: int, out: Out) -> None:
+        """Stops a running job and requeues it."""
         job, rule = victim
         ran = now - job.since
         lost = ran if rule is PreemptionRule.NODE_LOST else min(ran, self.policy.preemption.cost)
@@ -190,10 +212,9 @@ class Pool:
         job.since = now
         if rule is not PreemptionRule.NODE_LOST:
             self._stops.setdefault(job.request.job or job.request.id, []).append(now)
-        if self.requeues:
-            self.wait(job, now)
         milli = job.request.shape.total_milli
-        return Preempt(job.request.id, preemptor, rule, job.served, lost * milli)
+        out.append(Preempt(job.request.id, preemptor, rule, job.served, lost * milli))
+        self.requeue(job, now, out)
 
     def may_stop(self, job: Job, now: int) -> bool:
         """Whether a running job has had its guaranteed time and was not stopped too often.
@@ -216,6 +237,16 @@ class Pool:
             self.nodes.freed += 1
             self.changed = True
 
+    def let_go(self, job: Job) -> None:
+        """Opens the nodes that are kept for a job which no longer waits for them."""
+        if self.held_back and self.held_back[0] is job:
+            self.stop_holding_back()
+
+    def hold_only_for(self, job: Job) -> None:
+        """Opens the nodes that are kept for one whose turn comes after this one's."""
+        if self.held_back is not None and self.held_back[0] is not job:
+            self.stop_holding_back()
+
     def forget(self, job: Job) -> None:
         """Takes note that a job will not come back."""
         self._stops.pop(job.request.id, None)
@@ -225,11 +256,6 @@ class Pool:
         self.order, self.placement, self.preemption, self.ranks_before_shares = rules
         sharing = bool(policy.quotas) or policy.fair_share.enabled
         self.shares = Shares(policy) if sharing else None
-
-    def _let_go(self, job: Job) -> None:
-        """Opens the nodes that were kept for a job which no longer waits for them."""
-        if self.held_back and self.held_back[0] is job:
-            self.stop_holding_back()
 
     def _take(self, slices: Slices, shape: Shape) -> None:
         for part in slices:

@@ -58,6 +58,7 @@ def reserve(pool: Pool, job: Job, now: int) -> Reservation | None:
     freed = nodes.freed
     ends = sorted((now + remaining(run, now), run.sequence, run) for run in pool.running.values())
     lacking = _lacking(pool, group)
+    closed = pool.excluded(job)
     released: list[Job] = []
     found: Reservation | None = None
     for end, _, run in ends:
@@ -67,7 +68,7 @@ def reserve(pool: Pool, job: Job, now: int) -> Reservation | None:
                 lacking -= part.devices.bit_count() * part.milli
         released.append(run)
         if lacking <= 0:
-            slices = pool.find(group)
+            slices = pool.find(group, closed)
             if slices is not None:
                 found = Reservation(end, slices, _spare(pool, slices, group.shape))
                 break
