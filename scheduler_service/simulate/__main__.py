@@ -191,7 +191,10 @@ def show(title: str, runs: dict[str, tuple[Outcome, Figures]], options: argparse
         print(report.as_json(figures))
         return
     width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
-    Console(width=width, highlight=False).print(report.table(title, figures))
+    console = Console(width=width, highlight=False)
+    console.print(report.table(title, figures))
+    if options.picture:
+        console.print(f"The picture is in {options.picture}")
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ from scheduler_service.simulate.report import span
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B", "#000000")
 INK, FAINT, GRID = "#22272E", "#6B7280", "#E5E7EB"
 DAY, HOUR = 86_400, 3600
+QUEUED, BUSY = 1, 2
+SMOOTH = 4
+"""Spans that make one point of utilisation, which changes with every start and end."""
 
 COMPARED: dict[str, Callable[[Figures], float]] = {
     "Mean queue": lambda it: it.queue.mean,
@@ -66,6 +69,7 @@ def draw(path: Path, title: str, runs: Mapping[str, tuple[Outcome, Figures]]) ->
         Series(name, COLOURS[place % len(COLOURS)], *run)
         for place, (name, run) in enumerate(runs.items())
     ]
+    path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STYLE):
         figure = _figure(title, series)
         metadata = {"Date": None} if path.suffix == ".svg" else {}
@@ -79,9 +83,9 @@ def _figure(title: str, series: Sequence[Series]) -> Figure:
     figure.suptitle(title, x=0.012, ha="left", fontsize=14, fontweight="bold")
     rows = figure.add_gridspec(3, 3, height_ratios=[2.9, 2.2, bars])
     queue = figure.add_subplot(rows[0, :])
-    _over_time(queue, series, "Jobs waiting", 1)
+    _over_time(queue, series, "Jobs waiting", QUEUED)
     busy = figure.add_subplot(rows[1, :], sharex=queue)
-    _over_time(busy, series, "Devices in use, %", 2)
+    _over_time(busy, series, "Devices in use, %", BUSY)
     busy.set_ylim(0, 103)
     for place, (quantity, value_of) in enumerate(COMPARED.items()):
         axes = figure.add_subplot(rows[2, place])
@@ -94,8 +98,8 @@ def _figure(title: str, series: Sequence[Series]) -> Figure:
 def _over_time(axes: Axes, series: Sequence[Series], title: str, column: int) -> None:
     unit = _unit(max(it.figures.makespan_s for it in series))
     for it in series:
-        points = it.outcome.timeline.points()
-        scale = 100 / max(it.outcome.capacity, 1) if column == 2 else 1
+        points = it.outcome.timeline.points(SMOOTH if column == BUSY else 1)
+        scale = 100 / max(it.outcome.capacity, 1) if column == BUSY else 1
         axes.step(
             [point[0] / unit[0] for point in points],
             [point[column] * scale for point in points],
@@ -106,9 +110,9 @@ def _over_time(axes: Axes, series: Sequence[Series], title: str, column: int) ->
         )
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     axes.set_ylim(bottom=0)
-    axes.margins(x=0)
+    axes.set_xlim(0, max(it.figures.makespan_s for it in series) / unit[0])
     axes.grid(visible=False, axis="x")
-    if column == 1:
+    if column == QUEUED:
         axes.tick_params(labelbottom=False)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(series), frameon=False)
     else:

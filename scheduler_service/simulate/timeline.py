@@ -36,14 +36,18 @@ class Timeline:
             at = end
         self.until = now
 
-    def points(self) -> list[tuple[float, float, float]]:
-        """Middle of each span in seconds, and the mean of what waited and of what was busy."""
+    def points(self, together: int = 1) -> list[tuple[float, float, float]]:
+        """Middle of each span in seconds, and the mean of what waited and of what was busy.
+
+        Args:
+            together: how many spans make one point.
+        """
         points = []
-        for span in range(-(-self.until // self.width)):
-            begin = span * self.width
-            length = min(self.width, self.until - begin)
-            middle = (begin + length / 2) / 1e6
-            points.append((middle, self.queued[span] / length, self.busy[span] / length))
+        for span in range(0, -(-self.until // self.width), together):
+            begin, to = span * self.width, span + together
+            length = min(together * self.width, self.until - begin)
+            queued, busy = sum(self.queued[span:to]), sum(self.busy[span:to])
+            points.append(((begin + length / 2) / 1e6, queued / length, busy / length))
         return points
 
     def _double(self) -> None:

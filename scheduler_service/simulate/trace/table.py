@@ -76,6 +76,10 @@ class Row:
 class Table:
     """A CSV file with a header; lines before it that begin with ``#`` are passed over.
 
+    Raises:
+        BadInput: a required column is missing.
+        OSError: the file cannot be read.
+
     Attributes:
         places: place of each column, by its name.
     """
@@ -127,7 +131,4 @@ class Table:
         return ""
 
     def _open(self) -> TextIO:
-        try:
-            return self.path.open(newline="", encoding="utf-8-sig")
-        except OSError as error:
-            raise BadInput(f"{self.path}: {error.strerror or error}") from None
+        return self.path.open(newline="", encoding="utf-8-sig")
