@@ -1,6 +1,6 @@
 """What a policy is made of: small objects that the planner asks."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scheduler_service.domain.scheduling.decisions import PreemptionRule
@@ -68,17 +68,29 @@ class Rules(NamedTuple):
 
 
 class Prediction(NamedTuple):
-    """How long a run is expected to take, and what one of ten exceeds; in microseconds."""
+    """How long a run will take: in the mean, what half and what one of ten exceed; microseconds."""
 
+    expected: int
     p50: int
     p90: int
+
+
+EVERYONE = "everyone"
+"""Said in place of a kin when every prediction has moved."""
 
 
 class Predictor(Protocol):
     """Expects durations from the runs that have ended before, and from nothing else."""
 
+    def kin(self, request: Request) -> Hashable:
+        """Whom it resembles; what has the same kin always has the same prediction."""
+
     def predict(self, request: Request) -> Prediction | None:
         """How long it will run; None as long as nothing is known."""
 
-    def learn(self, request: Request, served: int, now: int) -> None:
-        """Takes note of a run that has ended by itself after ``served`` of service."""
+    def learn(self, request: Request, served: int, now: int) -> Hashable | None:
+        """Takes note of a run that has ended by itself after ``served`` of service.
+
+        Returns the kin whose prediction has moved so far that what waits of it should be asked
+        about again, ``EVERYONE``, or None.
+        """
