@@ -78,6 +78,17 @@ class Nodes:
         self.watchers.append(changed)
         return changed
 
+    def copy(self) -> "Nodes":
+        """The same nodes, to try things on; nobody watches them."""
+        copy = Nodes()
+        copy.specs, copy.number, copy.bit = self.specs, self.number, self.bit
+        copy.whole, copy.idle = self.whole.copy(), self.idle.copy()
+        copy.shared = [dict(shared) if shared else {} for shared in self.shared]
+        copy.cpu, copy.memory = self.cpu.copy(), self.memory.copy()
+        copy.buckets, copy.parts = self.buckets.copy(), self.parts.copy()
+        copy.member, copy.open, copy.freed = self.member, self.open, self.freed
+        return copy
+
     def add(self, spec: NodeSpec) -> int:
         """Adds an idle node that takes work and returns its number."""
         node = len(self.specs)

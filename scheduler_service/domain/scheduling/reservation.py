@@ -11,6 +11,8 @@ from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.queue import Group
 from scheduler_service.domain.scheduling.requests import Job, Shape, Slices
 
+_TRIED = 50
+
 
 @dataclass(slots=True)
 class Reservation:
@@ -77,6 +79,26 @@ def reserve(pool: Pool, job: Job, now: int) -> Reservation | None:
             nodes.take(part, run.request.shape)
     nodes.freed = freed
     return found
+
+
+def blockers(pool: Pool, job: Job, now: int) -> tuple[str, ...]:
+    """The runs whose end will let a waiting job start, the soonest first; empty: unknown."""
+    reservation = reserve(pool, job, now)
+    if reservation is None:
+        return ()
+    taken = {part.node for part in reservation.slices}
+    runs = [
+        run
+        for run in pool.running.values()
+        if now + remaining(run, now) <= reservation.at
+        and any(part.node in taken for part in run.slices)
+    ]
+    for run in sorted(runs, key=lambda run: -remaining(run, now))[:_TRIED]:
+        others = [each for each in runs if each is not run]
+        if others and pool.fits_without(job, others):
+            runs = others
+    runs.sort(key=lambda run: (remaining(run, now), run.sequence))
+    return tuple(run.request.id for run in runs)
 
 
 def _lacking(pool: Pool, group: Group) -> int:
