@@ -28,6 +28,7 @@ from scheduler_service.domain.scheduling.planner import plan
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.pool import Out, Pool
 from scheduler_service.domain.scheduling.protocols import Predictor, Victim
+from scheduler_service.domain.scheduling.queue import Group
 from scheduler_service.domain.scheduling.requests import Job, Request, Shape, Slices
 
 
@@ -122,6 +123,8 @@ class Engine:
         fit = self.fit(request.shape)
         if type(fit) is Fit:
             pool = self.pools[fit.pool]
+            if pool.observe is not None:
+                pool.observe(request.shape)
             pool.wait(self._add(request, pool, fit), now)
         elif type(fit) is NoFit:
             out.append(Refuse(request.id, fit.reason, fit.message))
@@ -211,6 +214,14 @@ class Engine:
             for job in [job for job in pool.queue.jobs() if job.fit.pool != pool.name]:
                 pool.withdraw(job)
                 self._requeue(job, now, out)
+
+    def tentative(self, request: Request, fit: Fit, now: int) -> Job:
+        """A job as it would wait if it came now; the engine does not know it."""
+        job = Job(request, self._sequence, self.pools[fit.pool], fit)
+        self._expectations.expect(job)
+        job.key = job.pool.order.key(job, now)
+        job.group = Group(job.pool.group_key(request), fit)
+        return job
 
     def _search(self, shape: Shape) -> Fit | NoFit:
         return fits.find(shape, {name: pool.nodes for name, pool in self.pools.items()})

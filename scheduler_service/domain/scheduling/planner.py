@@ -10,7 +10,7 @@ from scheduler_service.domain.scheduling.protocols import Preemption
 from scheduler_service.domain.scheduling.queue import Entry, Group
 from scheduler_service.domain.scheduling.repack import stop_all, tell_stopped
 from scheduler_service.domain.scheduling.requests import Job, Key, Slices
-from scheduler_service.domain.scheduling.reservation import Reservation, reserve
+from scheduler_service.domain.scheduling.reservation import Reservation, reservation_of
 from scheduler_service.domain.scheduling.shares import Shares
 
 Turn: TypeAlias = tuple[Key, Entry, int]
@@ -157,7 +157,7 @@ def _reservation(pool: Pool, first: Job, now: int) -> Reservation | None:
     """What the first job waits for. For one that is aged its nodes are kept free of all others."""
     if pool.held_back and pool.held_back[0] is first:
         return None
-    reservation = reserve(pool, first, now)
+    reservation = reservation_of(pool, first, now)
     if reservation is not None and first.aged and pool.held_back is None:
         kept = 0
         for part in reservation.slices:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from scheduler_service.domain.scheduling.decisions import (
     Decision,
@@ -13,9 +13,12 @@ from scheduler_service.domain.scheduling.decisions import (
 from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.policy import DAY, Policy
 from scheduler_service.domain.scheduling.protocols import Rules, Victim
-from scheduler_service.domain.scheduling.queue import Group, Queue
-from scheduler_service.domain.scheduling.requests import RANKS, Job, Shape, Slices
+from scheduler_service.domain.scheduling.queue import Group, GroupKey, Queue
+from scheduler_service.domain.scheduling.requests import RANKS, Job, Request, Shape, Slices
 from scheduler_service.domain.scheduling.shares import Shares
+
+if TYPE_CHECKING:
+    from scheduler_service.domain.scheduling.reservation import Reservation
 
 Out: TypeAlias = list[Decision]
 Requeue: TypeAlias = Callable[[Job, int, Out], None]
@@ -30,8 +33,11 @@ class Pool:
         running: what runs, by id, in the order of the starts.
         changed: whether something may start that could not before.
         wake: when something may start though nothing happens; None for never.
+        reservation: what the first that does not fit waits for, as it was last worked out.
+        released: runs that have ended so far.
         held_back: nodes that an aged job waits for, and that job; nobody else starts there.
         requeue: what becomes of a preempted job.
+        observe: told the shape of all that arrives; None if the placement learns nothing of it.
     """
 
     __slots__ = (
@@ -42,13 +48,16 @@ class Pool:
         "held_back",
         "name",
         "nodes",
+        "observe",
         "order",
         "placement",
         "policy",
         "preemption",
         "queue",
         "ranks_before_shares",
+        "released",
         "requeue",
+        "reservation",
         "running",
         "shares",
         "wake",
@@ -62,6 +71,8 @@ class Pool:
         self.changed = False
         self.wake: int | None = None
         self.held_back: tuple[Job, int] | None = None
+        self.reservation: Reservation | None = None
+        self.released = 0
         self.requeue = requeue
         self._stops: dict[str, list[int]] = {}
         self._rekeyed = 0
@@ -69,9 +80,7 @@ class Pool:
         self._ageing: deque[tuple[int, Job]] = deque()
         self._follow(policy, rules)
 
-    def follow(
-        self, policy: Policy, rules: Rules, expect: Callable[[Job], None], now: int
-    ) -> None:
+    def follow(self, policy: Policy, rules: Rules, expect: Callable[[Job], None], now: int) -> None:
         """Follows another policy from now on: everything that waits gets a new place.
 
         ``expect`` sets what is expected of a job, as the policy wants it.
@@ -100,9 +109,7 @@ class Pool:
     def wait(self, job: Job, now: int) -> bool:
         """Puts a job that does not run into its place; says whether it heads its group."""
         job.key = self.order.key(job, now)
-        request = job.request
-        sharing = self.shares is not None
-        key = (request.shape, request.team if sharing else "", request.user if sharing else "")
+        key = self.group_key(job.request)
         group = self.queue.groups.get(key) or Group(key, job.fit)
         if self.policy.ageing and not job.aged:
             self._ageing.append((job.since + self.policy.ageing, job))
@@ -112,6 +119,12 @@ class Pool:
         if heads or self.policy.preemption.repack:
             self.changed = True
         return heads
+
+    def group_key(self, request: Request) -> GroupKey:
+        """Whom a workload waits together with: its shape and, where they count, team and user."""
+        if self.shares is None:
+            return request.shape, "", ""
+        return request.shape, request.team, request.user
 
     def revise(self, job: Job, now: int) -> None:
         """Gives a waiting job, of which something else is expected now, another place."""
@@ -200,6 +213,7 @@ class Pool:
         if self.shares is not None:
             self.shares.give(job.request, now)
         job.slices = ()
+        self.released += 1
         self.changed = True
 
     def preempt(self, victim: Victim, preemptor: str, now: int, out: Out) -> None:
@@ -232,6 +246,7 @@ class Pool:
 
     def stop_holding_back(self) -> None:
         """Opens the nodes that were kept for a job that aged; it finds others at its turn."""
+        self.reservation = None
         if self.held_back is not None:
             self.held_back = None
             self.nodes.freed += 1
@@ -254,6 +269,10 @@ class Pool:
     def _follow(self, policy: Policy, rules: Rules) -> None:
         self.policy = policy
         self.order, self.placement, self.preemption, self.ranks_before_shares = rules
+        if getattr(self.placement, "tenants", False):
+            running = self.running.values()
+            self.nodes.note_tenants((job.slices, job.request.shape) for job in running)
+        self.observe = getattr(self.placement, "observe", None)
         sharing = bool(policy.quotas) or policy.fair_share.enabled
         self.shares = Shares(policy) if sharing else None
 
