@@ -156,7 +156,7 @@ def _not_free(job: Job, pool: Pool, group: Group, now: int) -> Explanation | Non
 
 
 def _others_first(job: Job, pool: Pool, group: Group) -> Explanation:
-    first = pool.held_back[0] if pool.excluded(job) and pool.held_back else None
+    first = pool.holds.held_from(job)
     if first is None:
         first = pool.queue.heads[0][2]
     name = first.request.id

@@ -90,20 +90,25 @@ def _copied(pool: Pool) -> Pool:
         twin = _twin(job, copy)
         twin.slices = job.slices
         copy.running[job.request.id] = twin
+        if copy.ends is not None:
+            twin.end = job.end
+            copy.ends.add((job.end, job.sequence, twin))
         if copy.shares is not None:
             copy.shares.take(job.request, job.since)
     groups = (group.waiting for group in pool.queue.groups.values())
     for _, _, job in islice(merge(*groups), WAITING):
         twin = _twin(job, copy)
         copy.wait(twin, job.since)
-        if pool.held_back and pool.held_back[0] is job:
-            copy.held_back = (twin, pool.held_back[1])
+        hold = pool.holds.of(job)
+        if hold is not None:
+            copy.holds.append(hold._replace(job=twin))
     return copy
 
 
 def _twin(job: Job, pool: Pool) -> Job:
     twin = Job(job.request, job.sequence, pool, job.fit)
-    twin.since, twin.served, twin.starts = job.since, job.served, job.starts
+    twin.since, twin.waited = job.since, job.waited
+    twin.served, twin.starts = job.served, job.starts
     twin.expected, twin.late, twin.aged = job.expected, job.late, job.aged
     return twin
 

@@ -1,8 +1,10 @@
 """One pool: its nodes, its queue and what it runs, and the policy that it follows."""
 
-from collections import deque
 from collections.abc import Callable, Iterable
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
+
+from sortedcontainers import SortedList
 
 from scheduler_service.domain.scheduling.decisions import (
     Decision,
@@ -10,11 +12,13 @@ from scheduler_service.domain.scheduling.decisions import (
     PreemptionRule,
     Start,
 )
+from scheduler_service.domain.scheduling.durations import remaining
+from scheduler_service.domain.scheduling.holds import Holds
 from scheduler_service.domain.scheduling.nodes import Nodes
-from scheduler_service.domain.scheduling.policy import DAY, Policy
+from scheduler_service.domain.scheduling.policy import DAY, HeadRule, Policy
 from scheduler_service.domain.scheduling.protocols import Rules, Victim
 from scheduler_service.domain.scheduling.queue import Group, GroupKey, Queue
-from scheduler_service.domain.scheduling.requests import RANKS, Job, Request, Shape, Slices
+from scheduler_service.domain.scheduling.requests import Job, Request, Shape, Slices
 from scheduler_service.domain.scheduling.shares import Shares
 
 if TYPE_CHECKING:
@@ -33,9 +37,11 @@ class Pool:
         running: what runs, by id, in the order of the starts.
         changed: whether something may start that could not before.
         wake: when something may start though nothing happens; None for never.
+        ends: expected ends of what runs, in order; None where nobody asks for them.
         reservation: what the first that does not fit waits for, as it was last worked out.
         released: runs that have ended so far.
-        held_back: nodes that an aged job waits for, and that job; nobody else starts there.
+        holds: nodes that are kept for jobs that have waited too long.
+        aged_waiting: how many of those there are.
         requeue: what becomes of a preempted job.
         observe: told the shape of all that arrives; None if the placement learns nothing of it.
     """
@@ -44,8 +50,10 @@ class Pool:
         "_ageing",
         "_rekeyed",
         "_stops",
+        "aged_waiting",
         "changed",
-        "held_back",
+        "ends",
+        "holds",
         "name",
         "nodes",
         "observe",
@@ -70,14 +78,16 @@ class Pool:
         self.running: dict[str, Job] = {}
         self.changed = False
         self.wake: int | None = None
-        self.held_back: tuple[Job, int] | None = None
+        self.holds = Holds()
+        self.aged_waiting = 0
         self.reservation: Reservation | None = None
         self.released = 0
+        self.ends: SortedList | None = None
         self.requeue = requeue
         self._stops: dict[str, list[int]] = {}
         self._rekeyed = 0
         self.shares: Shares | None = None
-        self._ageing: deque[tuple[int, Job]] = deque()
+        self._ageing: list[tuple[int, int, Job]] = []
         self._follow(policy, rules)
 
     def follow(self, policy: Policy, rules: Rules, expect: Callable[[Job], None], now: int) -> None:
@@ -86,6 +96,9 @@ class Pool:
         ``expect`` sets what is expected of a job, as the policy wants it.
         """
         self._follow(policy, rules)
+        if self.ends is not None:
+            for job in self.running.values():
+                self._expect_end(job, now)
         for job in [*self.running.values(), *self.queue.jobs()]:
             expect(job)
         if self.shares is not None:
@@ -100,6 +113,7 @@ class Pool:
         """Works out every waiting job's place anew."""
         waiting = sorted(self.queue.jobs(), key=lambda job: job.sequence)
         self.queue = Queue()
+        self.aged_waiting = 0
         self._ageing.clear()
         for job in sorted(waiting, key=lambda job: job.since):
             self.wait(job, now)
@@ -111,11 +125,17 @@ class Pool:
         job.key = self.order.key(job, now)
         key = self.group_key(job.request)
         group = self.queue.groups.get(key) or Group(key, job.fit)
-        if self.policy.ageing and not job.aged:
-            self._ageing.append((job.since + self.policy.ageing, job))
+        if job.aged:
+            self.aged_waiting += 1
+        elif self.policy.ageing:
+            heappush(self._ageing, (self._ages_at(job), job.sequence, job))
             if len(self._ageing) > 2 * self.queue.size + _SLACK:
-                self._ageing = deque(it for it in self._ageing if it[1].group is not None)
+                self._ageing = [it for it in self._ageing if it[2].group is not None]
+                heapify(self._ageing)
         heads = self.queue.add(job, group)
+        if heads and self.holds:
+            # What is kept from others may not be kept from this one.
+            group.blocked = -1
         if heads or self.policy.preemption.repack:
             self.changed = True
         return heads
@@ -141,15 +161,16 @@ class Pool:
         """Takes a job that waits out of the queue."""
         if self.queue.remove(job):
             self.changed = True
+        self.aged_waiting -= job.aged
         self.let_go(job)
 
     def let_age(self, now: int) -> None:
         """Moves what has waited too long before everything else of its class."""
-        ageing, bound = self._ageing, self.policy.ageing
+        ageing = self._ageing
         while ageing and ageing[0][0] <= now:
-            due, job = ageing.popleft()
+            due, _, job = heappop(ageing)
             waits_here = job.group is not None and job.pool is self
-            if waits_here and job.since + bound == due and not job.aged:
+            if waits_here and self._ages_at(job) == due and not job.aged:
                 self.queue.remove(job)
                 job.aged = True
                 self.wait(job, now)
@@ -183,15 +204,13 @@ class Pool:
 
     def excluded(self, job: Job) -> int:
         """Nodes on which a job may not start because one that aged waits for them."""
-        if self.held_back is None:
-            return 0
-        waiting, nodes = self.held_back
-        higher = job.request.priority // RANKS > waiting.request.priority // RANKS
-        return 0 if waiting is job or higher else nodes
+        return self.holds.closed_to(job) if self.holds else 0
 
     def start(self, job: Job, slices: Slices, now: int) -> Start:
         """Starts a waiting job where it fits."""
         self.queue.remove(job)
+        self.aged_waiting -= job.aged
+        job.waited += now - job.since
         self.occupy(job, slices, now)
         self.let_go(job)
         return Start(job.request.id, self.name, slices, job.served)
@@ -205,10 +224,24 @@ class Pool:
         job.since = since
         job.starts += 1
         self.running[job.request.id] = job
+        if self.ends is not None:
+            self._expect_end(job, since)
+
+    def next_ends(self, now: int) -> Iterable[tuple[int, int, Job]]:
+        """What runs by its expected end, the soonest first, each with its end and arrival."""
+        if self.ends is None:
+            running = self.running.values()
+            return sorted((now + remaining(run, now), run.sequence, run) for run in running)
+        while self.ends and self.ends[0][0] <= now:
+            self._expect_end(self.ends.pop(0)[2], now)
+        ends: Iterable[tuple[int, int, Job]] = self.ends
+        return ends
 
     def release(self, job: Job, now: int) -> None:
         """Gives back what a running job holds."""
         del self.running[job.request.id]
+        if self.ends is not None:
+            self.ends.remove((job.end, job.sequence, job))
         self._give(job.slices, job.request.shape)
         if self.shares is not None:
             self.shares.give(job.request, now)
@@ -245,22 +278,20 @@ class Pool:
         return len(stops) < rules.per_job_and_day
 
     def stop_holding_back(self) -> None:
-        """Opens the nodes that were kept for a job that aged; it finds others at its turn."""
+        """Opens all nodes that were kept for jobs that aged; others are found for them."""
         self.reservation = None
-        if self.held_back is not None:
-            self.held_back = None
+        if self.holds:
+            self.holds = Holds()
             self.nodes.freed += 1
             self.changed = True
 
     def let_go(self, job: Job) -> None:
         """Opens the nodes that are kept for a job which no longer waits for them."""
-        if self.held_back and self.held_back[0] is job:
-            self.stop_holding_back()
-
-    def hold_only_for(self, job: Job) -> None:
-        """Opens the nodes that are kept for one whose turn comes after this one's."""
-        if self.held_back is not None and self.held_back[0] is not job:
-            self.stop_holding_back()
+        if self.holds and self.holds.of(job) is not None:
+            self.holds = Holds(hold for hold in self.holds if hold.job is not job)
+            self.reservation = None
+            self.nodes.freed += 1
+            self.changed = True
 
     def forget(self, job: Job) -> None:
         """Takes note that a job will not come back."""
@@ -273,8 +304,18 @@ class Pool:
             running = self.running.values()
             self.nodes.note_tenants((job.slices, job.request.shape) for job in running)
         self.observe = getattr(self.placement, "observe", None)
+        self.ends = SortedList() if policy.head is HeadRule.BACKFILL else None
         sharing = bool(policy.quotas) or policy.fair_share.enabled
         self.shares = Shares(policy) if sharing else None
+
+    def _ages_at(self, job: Job) -> int:
+        """When a job that waits now will have waited too long, all its waits together."""
+        return job.since - job.waited + self.policy.ageing
+
+    def _expect_end(self, job: Job, now: int) -> None:
+        job.end = now + remaining(job, now)
+        if self.ends is not None:
+            self.ends.add((job.end, job.sequence, job))
 
     def _take(self, slices: Slices, shape: Shape) -> None:
         for part in slices:

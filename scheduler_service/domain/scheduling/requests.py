@@ -122,12 +122,15 @@ class Job:
         expected: service that it is expected to need in all; None means unknown.
         late: service that it will need with a probability of one tenth; None means unknown.
         slices: what it holds; empty while it waits.
+        end: when its run is expected to end, where its pool keeps account of that.
         starts: how often it started.
+        waited: how long it waited before ``since``, all together.
         aged: whether it has waited longer than the policy lets anyone wait for others.
     """
 
     __slots__ = (
         "aged",
+        "end",
         "expected",
         "fit",
         "group",
@@ -140,6 +143,7 @@ class Job:
         "since",
         "slices",
         "starts",
+        "waited",
     )
 
     def __init__(self, request: Request, sequence: int, pool: "Pool", fit: "Fit") -> None:
@@ -154,7 +158,9 @@ class Job:
         self.expected: int | None = None
         self.late: int | None = None
         self.slices: Slices = ()
+        self.end = 0
         self.starts = 0
+        self.waited = 0
         self.aged = False
 
     def attained(self, now: int) -> int:

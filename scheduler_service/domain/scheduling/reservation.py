@@ -23,12 +23,14 @@ class Reservation:
     Attributes:
         job: who waits.
         released: the pool's count of ended runs when this was worked out.
+        depth: runs that end until then.
         at: when it will be able to start, by what is expected of what runs.
         spare: of each of its nodes, the devices, cores and memory left beside it at that time.
     """
 
     job: Job
     released: int
+    depth: int
     at: int
     slices: Slices
     spare: dict[int, tuple[int, int, int]]
@@ -57,13 +59,13 @@ class Reservation:
 def reservation_of(pool: Pool, job: Job, now: int) -> Reservation | None:
     """What a job waits for, kept from step to step while that is good enough.
 
-    Runs that end early could let it start earlier. Looking at all that runs costs about a
-    microsecond each, so it is done again only after one in ``_PATIENCE`` of them has ended.
+    Runs that end early could let it start earlier. That costs some microseconds for every run that
+    has to end before, so it is looked into again only after one in ``_PATIENCE`` of them has ended.
     """
     known = pool.reservation
     if known is not None and known.job is job and now < known.at:
         ended = pool.released - known.released
-        if ended * _PATIENCE < len(pool.running):
+        if ended * _PATIENCE <= known.depth:
             return known
     pool.reservation = reserve(pool, job, now)
     return pool.reservation
@@ -79,12 +81,11 @@ def reserve(pool: Pool, job: Job, now: int) -> Reservation | None:
         return None
     nodes = pool.nodes
     freed = nodes.freed
-    ends = sorted((now + remaining(run, now), run.sequence, run) for run in pool.running.values())
     lacking = _lacking(pool, group)
     closed = pool.excluded(job)
     released: list[Job] = []
     found: Reservation | None = None
-    for end, _, run in ends:
+    for end, _, run in pool.next_ends(now):
         for part in run.slices:
             nodes.give(part, run.request.shape)
             if group.fit.usable & nodes.bit[part.node]:
@@ -94,7 +95,12 @@ def reserve(pool: Pool, job: Job, now: int) -> Reservation | None:
             slices = pool.find(group, closed)
             if slices is not None:
                 found = Reservation(
-                    job, pool.released, end, slices, _spare(pool, slices, group.shape)
+                    job,
+                    pool.released,
+                    len(released),
+                    end,
+                    slices,
+                    _spare(pool, slices, group.shape),
                 )
                 break
     for run in released:
