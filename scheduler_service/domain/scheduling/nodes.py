@@ -5,11 +5,11 @@ Sets of nodes are whole numbers used as bit sets: bit ``n`` stands for node ``n`
 operations for each thousand nodes, and a copy of the index costs nothing: numbers never change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from scheduler_service.domain.resources import WHOLE
 from scheduler_service.domain.scheduling.events import NodeSpec
-from scheduler_service.domain.scheduling.requests import Shape, Slice
+from scheduler_service.domain.scheduling.requests import Shape, Slice, Slices
 
 UNLIMITED = 1 << 40
 _STEP = 100
@@ -32,6 +32,9 @@ class Nodes:
             ``100 q`` to ``100 q + 99`` thousandths.
         member: the set of nodes that are there for good, whatever their state.
         open: the set of nodes that take new work.
+        sizes: ``sizes[k]`` is the set of nodes with ``k`` devices, idle or not.
+        tenants: for each node, how many parts of each sort run there; None unless somebody asked.
+        taken: counts what takes room.
         freed: counts what makes room; while it stays the same, what did not fit does not fit.
         watchers: sets to which the number of every node is added on which something changes.
     """
@@ -48,7 +51,10 @@ class Nodes:
         "open",
         "parts",
         "shared",
+        "sizes",
         "specs",
+        "taken",
+        "tenants",
         "watchers",
         "whole",
     )
@@ -66,6 +72,9 @@ class Nodes:
         self.parts: list[int] = [0] * (WHOLE // _STEP)
         self.member = 0
         self.open = 0
+        self.sizes: list[int] = [0]
+        self.tenants: list[dict[int, int]] | None = None
+        self.taken = 0
         self.freed = 0
         self.watchers: list[set[int]] = []
 
@@ -86,7 +95,10 @@ class Nodes:
         copy.shared = [dict(shared) if shared else {} for shared in self.shared]
         copy.cpu, copy.memory = self.cpu.copy(), self.memory.copy()
         copy.buckets, copy.parts = self.buckets.copy(), self.parts.copy()
-        copy.member, copy.open, copy.freed = self.member, self.open, self.freed
+        copy.member, copy.open = self.member, self.open
+        copy.sizes, copy.taken, copy.freed = self.sizes, self.taken, self.freed
+        if self.tenants is not None:
+            copy.tenants = [dict(tenants) for tenants in self.tenants]
         return copy
 
     def add(self, spec: NodeSpec) -> int:
@@ -102,7 +114,11 @@ class Nodes:
         self.memory.append(spec.memory or UNLIMITED)
         while len(self.buckets) <= spec.devices:
             self.buckets.append(0)
+            self.sizes.append(0)
         self.buckets[spec.devices] |= 1 << node
+        self.sizes[spec.devices] |= 1 << node
+        if self.tenants is not None:
+            self.tenants.append({})
         self.member |= 1 << node
         self.set_open(node, True)
         return node
@@ -119,6 +135,7 @@ class Nodes:
     def take(self, part: Slice, shape: Shape) -> None:
         """Books a slice, which fits."""
         node, devices, milli = part
+        self.taken += 1
         if milli == WHOLE:
             if devices:
                 old = self.whole[node]
@@ -134,6 +151,8 @@ class Nodes:
             self.cpu[node] -= shape.cpu
         if shape.memory:
             self.memory[node] -= shape.memory
+        if self.tenants is not None:
+            self._lodge(node, shape, 1)
         if self.watchers:
             self._changed(node)
 
@@ -156,7 +175,18 @@ class Nodes:
             self.cpu[node] += shape.cpu
         if shape.memory:
             self.memory[node] += shape.memory
+        if self.tenants is not None:
+            self._lodge(node, shape, -1)
         if self.watchers:
+            self._changed(node)
+
+    def note_tenants(self, running: Iterable[tuple[Slices, Shape]]) -> None:
+        """Counts from now on which sorts of parts run on each node; ``running`` is what does."""
+        self.tenants = [{} for _ in self.specs]
+        for slices, shape in running:
+            for part in slices:
+                self._lodge(part.node, shape, 1)
+        for node in range(len(self.specs)):
             self._changed(node)
 
     def candidates(self, shape: Shape, allowed: int) -> int:
@@ -231,9 +261,22 @@ class Nodes:
         self.buckets[old] ^= bit
         self.buckets[old + by] ^= bit
 
+    def _lodge(self, node: int, shape: Shape, by: int) -> None:
+        if self.tenants is None or not shape.devices:
+            return
+        tenants, sort = self.tenants[node], sort_of(shape)
+        tenants[sort] = tenants.get(sort, 0) + by
+        if not tenants[sort]:
+            del tenants[sort]
+
     def _changed(self, node: int) -> None:
         for watcher in self.watchers:
             watcher.add(node)
+
+
+def sort_of(shape: Shape) -> int:
+    """The sort of a part of a run: its number of devices, 0 for a share of one."""
+    return shape.devices if shape.milli == WHOLE else 0
 
 
 def first(nodes: int) -> int:

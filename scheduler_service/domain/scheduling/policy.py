@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass, field
 
 from scheduler_service.domain.resources import ResourceType
-from scheduler_service.domain.scheduling.requests import SECOND
+from scheduler_service.domain.scheduling.requests import SECOND, Shape
 
 DAY = 86_400 * SECOND
 
@@ -88,6 +88,8 @@ class Policy:
             and nothing starts any more that would delay it; 0 means never.
         quotas: of teams; a team that is not named has nothing of its own and may borrow.
         options: further settings of the order and the placement, by name.
+        mix: what work usually asks for, and how often, for placements that look ahead (``fgd`` and
+            ``rollout``). Without one they learn it from what arrives.
     """
 
     order: tuple[str, ...] = ("priority", "fifo")
@@ -101,3 +103,4 @@ class Policy:
     preemption: PreemptionRules = field(default_factory=PreemptionRules)
     quotas: tuple[TeamQuota, ...] = ()
     options: tuple[tuple[str, float], ...] = ()
+    mix: tuple[tuple[Shape, int], ...] = ()
