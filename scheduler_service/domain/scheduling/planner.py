@@ -3,6 +3,7 @@
 from heapq import heapify, heappop, heappush
 from typing import TypeAlias
 
+from scheduler_service.domain.scheduling.draining import hold_nodes
 from scheduler_service.domain.scheduling.durations import remaining
 from scheduler_service.domain.scheduling.policy import HeadRule
 from scheduler_service.domain.scheduling.pool import Out, Pool
@@ -10,7 +11,7 @@ from scheduler_service.domain.scheduling.protocols import Preemption
 from scheduler_service.domain.scheduling.queue import Entry, Group
 from scheduler_service.domain.scheduling.repack import stop_all, tell_stopped
 from scheduler_service.domain.scheduling.requests import Job, Key, Slices
-from scheduler_service.domain.scheduling.reservation import Reservation, reservation_of
+from scheduler_service.domain.scheduling.reservation import reservation_of
 from scheduler_service.domain.scheduling.shares import Shares
 
 Turn: TypeAlias = tuple[Key, Entry, int]
@@ -20,6 +21,7 @@ Turn: TypeAlias = tuple[Key, Entry, int]
 def plan(pool: Pool, now: int, out: Out) -> None:
     """Starts what can start; costs what changed, not what waits."""
     pool.let_age(now)
+    hold_nodes(pool, now)
     pool.wake = None
     if pool.policy.preemption.repack:
         stopped = stop_all(pool, now)
@@ -40,8 +42,6 @@ def _in_order(pool: Pool, now: int, out: Out) -> None:
         job = heads[at][2]
         group = _group(job)
         slices = None
-        if job.aged:
-            pool.hold_only_for(job)
         if group.blocked != nodes.freed:
             slices = pool.find(group, pool.excluded(job))
         if slices is None and preemption is not None:
@@ -54,7 +54,7 @@ def _in_order(pool: Pool, now: int, out: Out) -> None:
         group.blocked = nodes.freed
         if head_rule is HeadRule.BLOCK:
             return
-        if head_rule is HeadRule.BACKFILL or job.aged:
+        if head_rule is HeadRule.BACKFILL and not job.aged:
             turns: list[Turn] = [(0, entry, 0) for entry in heads[at + 1 :]]
             _backfill(pool, job, turns, now, out)
             return
@@ -87,8 +87,6 @@ def _by_turns(pool: Pool, shares: Shares, now: int, out: Out) -> None:
             pool.let_go(job)
             continue
         slices = None
-        if job.aged:
-            pool.hold_only_for(job)
         if group.blocked != nodes.freed:
             slices = pool.find(group, pool.excluded(job))
         if slices is None and preemption is not None:
@@ -102,7 +100,7 @@ def _by_turns(pool: Pool, shares: Shares, now: int, out: Out) -> None:
         group.blocked = nodes.freed
         if pool.policy.head is HeadRule.BLOCK:
             waiting_teams.add(group.team)
-        elif pool.policy.head is HeadRule.BACKFILL or job.aged:
+        elif pool.policy.head is HeadRule.BACKFILL and not job.aged:
             _backfill(pool, job, turns, now, out)
             return
 
@@ -122,7 +120,7 @@ def _make_room(pool: Pool, preemption: Preemption, job: Job, now: int, out: Out)
 
 def _backfill(pool: Pool, first: Job, turns: list[Turn], now: int, out: Out) -> None:
     """Starts what does not delay ``first``, of those whose turn comes after it."""
-    reservation = _reservation(pool, first, now)
+    reservation = reservation_of(pool, first, now)
     bits, shares = pool.nodes.bit, pool.shares
     heapify(turns)
     looked_at = 0
@@ -151,19 +149,6 @@ def _backfill(pool: Pool, first: Job, turns: list[Turn], now: int, out: Out) -> 
             continue
         if place < len(group.waiting):
             heappush(turns, (rank, group.waiting[place], place))
-
-
-def _reservation(pool: Pool, first: Job, now: int) -> Reservation | None:
-    """What the first job waits for. For one that is aged its nodes are kept free of all others."""
-    if pool.held_back and pool.held_back[0] is first:
-        return None
-    reservation = reservation_of(pool, first, now)
-    if reservation is not None and first.aged and pool.held_back is None:
-        kept = 0
-        for part in reservation.slices:
-            kept |= pool.nodes.bit[part.node]
-        pool.held_back = (first, kept)
-    return reservation
 
 
 def _rank(pool: Pool, shares: Shares, entry: Entry, now: int) -> Key:
