@@ -19,15 +19,14 @@ class ByPriority:
         return [Victim(run, PreemptionRule.PRIORITY) for run in room]
 
     def wake(self, pool: Pool, job: Job, now: int) -> int | None:
-        """When the next of them has had its guaranteed time."""
+        """When the next of them may be stopped."""
         return next_stoppable(pool, _lower(pool, job), now)
 
 
 def next_stoppable(pool: Pool, runs: Iterator[Job], now: int) -> int | None:
-    """When the next of some runs has had its guaranteed time; None when all have."""
-    least = pool.policy.preemption.minimum_runtime
-    ends = (run.since + least for run in runs)
-    return min((end for end in ends if end > now), default=None)
+    """When the next of some runs may be stopped that may not be now; None: none ever."""
+    times = (pool.stoppable_at(run, now) for run in runs)
+    return min((at for at in times if at is not None and at > now), default=None)
 
 
 def _lower(pool: Pool, job: Job) -> Iterator[Job]:

@@ -22,7 +22,7 @@ class ByReclaim:
         return ()
 
     def wake(self, pool: Pool, job: Job, now: int) -> int | None:
-        """When the next of them has had its guaranteed time."""
+        """When the next of them may be stopped."""
         return next_stoppable(pool, _borrowed(pool, job), now)
 
 

@@ -23,15 +23,17 @@ class _Offer(NamedTuple):
 def cheapest_room(pool: Pool, job: Job, stoppable: Iterable[Job], now: int) -> list[Job]:
     """Whom to stop so that a job fits, with the least work lost; empty if nothing suffices.
 
-    Takes nodes by the work lost for each device that becomes free, then lets go whom it does not
-    need after all, the dearest first. Equal prices: the lowest node, the latest arrival.
+    Takes the nodes on which the least is lost, for a job that may be split the least for each
+    device, then lets go whom it does not need after all, the dearest first. Equal prices: the
+    lowest node, the latest arrival.
     """
     shape = job.request.shape
     on_nodes = _by_node(pool, job, stoppable)
     price = _price(pool, now)
     offers = [_offer(pool, node, runs, shape, price) for node, runs in on_nodes.items()]
     chosen: dict[str, Job] = {}
-    for offer in sorted((it for it in offers if it), key=_dearness):
+    dearness = _per_device if shape.split else _in_all
+    for offer in sorted((it for it in offers if it), key=dearness):
         if not shape.split and shape.nodes == 1:
             chosen = {}
         chosen.update((run.request.id, run) for run in offer.runs)
@@ -92,7 +94,11 @@ def _offer(pool: Pool, node: int, runs: list[Job], shape: Shape, price: Price) -
     return _Offer(sum(map(price, stopped)), node, free, tuple(stopped))
 
 
-def _dearness(offer: _Offer) -> tuple[int, int]:
+def _in_all(offer: _Offer) -> tuple[int, int]:
+    return offer.price, offer.node
+
+
+def _per_device(offer: _Offer) -> tuple[int, int]:
     return offer.price * WHOLE // max(1, offer.devices), offer.node
 
 

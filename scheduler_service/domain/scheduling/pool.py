@@ -136,7 +136,8 @@ class Pool:
         if heads and self.holds:
             # What is kept from others may not be kept from this one.
             group.blocked = -1
-        if heads or self.policy.preemption.repack:
+        passes = self.policy.head is HeadRule.BACKFILL and group.blocked != self.nodes.freed
+        if heads or passes or self.policy.preemption.repack:
             self.changed = True
         return heads
 
@@ -268,14 +269,21 @@ class Pool:
 
         What had waited too long before it started is left alone.
         """
+        at = self.stoppable_at(job, now)
+        return at is not None and at <= now
+
+    def stoppable_at(self, job: Job, now: int) -> int | None:
+        """From when on a running job may be stopped; None for never."""
         rules = self.policy.preemption
-        if job.aged or now - job.since < rules.minimum_runtime:
-            return False
+        if job.aged or not rules.per_job_and_day:
+            return None
+        at = job.since + rules.minimum_runtime
         stops = self._stops.get(job.request.job or job.request.id)
-        if not stops:
-            return True
-        stops[:] = [at for at in stops if at > now - DAY]
-        return len(stops) < rules.per_job_and_day
+        if stops:
+            stops[:] = [stop for stop in stops if stop > now - DAY]
+            if len(stops) >= rules.per_job_and_day:
+                at = max(at, stops[-rules.per_job_and_day] + DAY)
+        return at
 
     def stop_holding_back(self) -> None:
         """Opens all nodes that were kept for jobs that aged; others are found for them."""
