@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from scheduler_service.domain.ordering.levels import AttainedLevels
 from scheduler_service.domain.ordering.terms import (
     Fifo,
     LeastAttainedService,
@@ -17,5 +18,6 @@ ORDERS: dict[str, Callable[[Policy], Order]] = {
     "priority": lambda policy: PriorityFirst(),
     "sjf": lambda policy: ShortestFirst(),
     "ssf": lambda policy: SmallestServiceFirst(),
+    "las_levels": AttainedLevels,
     "las": lambda policy: LeastAttainedService(),
 }

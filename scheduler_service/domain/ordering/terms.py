@@ -2,9 +2,11 @@
 
 What is expected counts without what has been served already, so that ``sjf`` orders what was
 stopped and waits again by its remaining time (SRTF), and ``ssf`` by its remaining service (SRSF).
-A job of which nothing is expected goes last. Devices count in thousandths.
+A job of which nothing is expected goes last; what has run for longer than expected is expected to
+go on for as long as it ran, as reservations assume. Devices count in thousandths.
 """
 
+from scheduler_service.domain.scheduling.durations import remaining
 from scheduler_service.domain.scheduling.requests import Job
 
 UNKNOWN = 1 << 62
@@ -17,6 +19,10 @@ class Fifo:
         """The time of submission."""
         return job.request.submitted
 
+    def stays(self, job: Job, now: int) -> int | None:
+        """For ever."""
+        return None
+
 
 class PriorityFirst:
     """The greatest priority first."""
@@ -25,13 +31,17 @@ class PriorityFirst:
         """The priority, negative."""
         return -job.request.priority
 
+    def stays(self, job: Job, now: int) -> int | None:
+        """For ever."""
+        return None
+
 
 class ShortestFirst:
     """The shortest remaining time first (SJF; SRTF where it stops what runs)."""
 
     def key(self, job: Job, now: int) -> int:
         """What is still expected, in microseconds."""
-        return UNKNOWN if job.expected is None else job.expected - job.attained(now)
+        return UNKNOWN if job.expected is None else remaining(job, now)
 
 
 class SmallestServiceFirst:
@@ -41,7 +51,7 @@ class SmallestServiceFirst:
         """What is still expected, in microseconds times thousandths of a device."""
         if job.expected is None:
             return UNKNOWN
-        return (job.expected - job.attained(now)) * job.request.shape.total_milli
+        return remaining(job, now) * job.request.shape.total_milli
 
 
 class LeastAttainedService:

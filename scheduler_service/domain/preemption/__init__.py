@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from scheduler_service.domain.preemption.order import DEVICES, ByOrder
 from scheduler_service.domain.preemption.priority import ByPriority
 from scheduler_service.domain.preemption.reclaim import ByReclaim
 from scheduler_service.domain.scheduling.policy import Policy
@@ -38,6 +39,9 @@ def preemption_of(policy: Policy) -> Preemption | None:
         rules.append(ByReclaim())
     if allowed.by_priority:
         rules.append(ByPriority())
+    if allowed.by_order:
+        options = dict(allowed.options)
+        rules.append(ByOrder(int(options.get("whole_nodes_from", DEVICES))))
     if len(rules) == 1:
         return rules[0]
     return FirstThatHelps(rules) if rules else None

@@ -42,6 +42,13 @@ class InOrder:
                 rest.insert(0, -(priority // RANKS))
         return tuple(rest)
 
+    def stays(self, job: Job, now: int) -> int | None:
+        """Until when a running job keeps its key; None for always, ``now`` for no time at all."""
+        times = [
+            order.stays(job, now) if hasattr(order, "stays") else now for order in self._orders
+        ]
+        return min((time for time in times if time is not None), default=None)
+
 
 def rules_of(policy: Policy) -> Rules:
     """The objects that follow a policy.
