@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench import report
 from bench.gates.check import Check, Exactly
 
-GATES = ("queueing", "repacking", "one_pool")
+GATES = ("queueing", "repacking", "one_pool", "packing")
 """Modules beside this one with a function ``checks``."""
 
 

@@ -57,6 +57,10 @@ class Cells:
             self.start += len(self.log)
             self.log.clear()
 
+    def leave(self) -> None:
+        """Stops following the nodes."""
+        self.nodes.watchers = [it for it in self.nodes.watchers if it is not self._changed]
+
     def _move(self, node: int) -> None:
         state = state_of(self.nodes, node)
         old = self._cell_of[node]

@@ -1,6 +1,6 @@
 """Placement that looks ahead: the node on which the least of what is idle will stay idle."""
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from hashlib import blake2b
 from typing import TypeAlias
 
@@ -35,9 +35,9 @@ class Remainder:
     """
 
     def __init__(self, tasks: list[Task], seed: int) -> None:
-        self._tasks = tasks
         self._dealt = _deal(tasks, seed)
-        self._streams: dict[str, list[list[Arrival]]] = {}
+        self._shares = sorted({task.milli for task in tasks})
+        self._streams: dict[tuple[str, int], list[list[Arrival]]] = {}
         self._known: dict[State, int] = {}
         self._least = min((task.demand for task in tasks), default=0)
 
@@ -53,12 +53,20 @@ class Remainder:
             known = self._known[alike] = self._offer(alike)
         return known
 
-    def _offer(self, state: State) -> int:
-        streams = self._streams.get(state.model)
+    def streams(self, model: str, most: int) -> list[list[Arrival]]:
+        """The tasks that devices of a model could take, with ``most`` free on one of them."""
+        key = (model, bisect_right(self._shares, most))
+        streams = self._streams.get(key)
         if streams is None:
-            streams = self._streams[state.model] = [
-                [it[:4] for it in stream if it.accepts(state.model)] for stream in self._dealt
+            streams = self._streams[key] = [
+                [it[:4] for it in stream if it.milli <= most and it.accepts(model)]
+                for stream in self._dealt
             ]
+        return streams
+
+    def _offer(self, state: State) -> int:
+        most = WHOLE if state.whole else state.shared[-1] if state.shared else 0
+        streams = self.streams(state.model, most)
         return sum(_left(state, stream, self._least) for stream in streams)
 
 

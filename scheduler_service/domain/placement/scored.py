@@ -50,9 +50,8 @@ class Cheapest:
     def __init__(self, rule: Rule, *, tenants: bool = False) -> None:
         self.tenants = tenants
         self._rule = rule
-        # The pool's own nodes, and the copy of them that was last asked about.
-        self._home: _View | None = None
-        self._guest: _View | None = None
+        # The last two that were asked about, the latest first: a pool's own, and a copy of them.
+        self._views: list[_View] = []
 
     def place(self, nodes: Nodes, shape: Shape, allowed: int) -> Slices | None:
         """The cheapest nodes that hold the shape."""
@@ -66,9 +65,8 @@ class Cheapest:
     def observe(self, shape: Shape) -> None:
         """Takes note of work that arrived."""
         if self._rule.observe(shape):
-            for view in (self._home, self._guest):
-                if view is not None:
-                    view.rankings.clear()
+            for view in self._views:
+                view.rankings.clear()
 
     def choose(self, nodes: Nodes, shape: Shape, allowed: int) -> Slice | None:
         """The cheapest node that holds one node's part of the shape."""
@@ -83,19 +81,22 @@ class Cheapest:
         return None if best is None else _slice(nodes, shape, *best)
 
     def _view(self, nodes: Nodes) -> _View:
-        view = self._home
-        if view is None:
-            view = self._home = _View(nodes)
-        elif view.cells.nodes is not nodes:
-            view = self._guest
-            if view is None or view.cells.nodes is not nodes:
-                view = self._guest = _View(nodes)
+        if not self._views or self._views[0].cells.nodes is not nodes:
+            self._turn_to(nodes)
+        view = self._views[0]
         if len(nodes.specs) != view.known:
             view.known = len(nodes.specs)
             self._rule.begin(nodes)
             view.rankings.clear()
         view.cells.update()
         return view
+
+    def _turn_to(self, nodes: Nodes) -> None:
+        found = next((view for view in self._views if view.cells.nodes is nodes), None)
+        views = [found or _View(nodes), *(view for view in self._views if view is not found)]
+        for view in views[2:]:
+            view.cells.leave()
+        self._views = views[:2]
 
 
 def _slice(nodes: Nodes, shape: Shape, node: int, free: int) -> Slice:
