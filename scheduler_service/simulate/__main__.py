@@ -168,6 +168,7 @@ def simulated(
                 trace,
                 nodes,
                 policy,
+                predictor=History() if policy.durations is DurationSource.PREDICTION else None,
                 durations=options.durations,
                 on_progress=partial(_show_progress, progress, task),
             )

@@ -1,8 +1,10 @@
 """The loop of events in virtual time: jobs arrive, the engine decides, jobs end."""
 
+import gc
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from heapq import heappop, heappush
 
 from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Start
@@ -42,15 +44,31 @@ def simulate(
         on_progress: told now and then how many jobs have ended.
     """
     run = Run(trace, nodes, Engine(policy, predictor), durations)
-    began = time.process_time()
-    run.add_nodes(nodes)
-    while run.advance():
-        if on_progress is not None and run.outcome.steps % PROGRESS_EVERY == 0:
-            on_progress(run.ended)
-    run.outcome.cpu_seconds = time.process_time() - began
+    with _without_collections():
+        began = time.process_time()
+        run.add_nodes(nodes)
+        while run.advance():
+            if on_progress is not None and run.outcome.steps % PROGRESS_EVERY == 0:
+                on_progress(run.ended)
+        run.outcome.cpu_seconds = time.process_time() - began
     if on_progress is not None:
         on_progress(run.ended)
     return run.outcome
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Leaves cycles alone: with all that waits, looking for them takes a fifth of the time.
+
+    What is over is part of no cycle, and its memory comes back at once.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class Run:
@@ -66,6 +84,7 @@ class Run:
         self.outcome = Outcome(len(trace), nodes)
         self.ended = 0
         self._trace = trace
+        self._held = array("q", [shape.total_milli for shape in trace.shapes])
         self._engine = engine
         self._request = trace.requests(durations)
         self._next = 0
@@ -110,13 +129,13 @@ class Run:
         return None if instant == ENDLESS else instant
 
     def _finish(self, now: int, events: list[Event]) -> None:
-        ends, ending, trace = self._ends, self._ending, self._trace
+        ends, ending, held, shape_of = self._ends, self._ending, self._held, self._trace.shape_of
         while ends and ends[0][0] <= now:
             end, job = heappop(ends)
             if ending[job] == end:
                 ending[job] = NEVER
                 self.outcome.ends[job] = end
-                self._busy -= trace.shapes[trace.shape_of[job]].total_milli
+                self._busy -= held[shape_of[job]]
                 self.ended += 1
                 events.append(Finish(str(job)))
 
@@ -145,7 +164,7 @@ class Run:
         trace, outcome = self._trace, self.outcome
         if self._ending[job] == NEVER:
             self._queued -= 1
-            self._busy += trace.shapes[trace.shape_of[job]].total_milli
+            self._busy += self._held[trace.shape_of[job]]
             if outcome.first_starts[job] == NEVER:
                 outcome.first_starts[job] = now
         end = now + trace.durations[job] - served
@@ -153,9 +172,8 @@ class Run:
         heappush(self._ends, (end, job))
 
     def _preempt(self, job: int, lost: int) -> None:
-        trace = self._trace
         self._ending[job] = NEVER
         self._queued += 1
-        self._busy -= trace.shapes[trace.shape_of[job]].total_milli
+        self._busy -= self._held[self._trace.shape_of[job]]
         self.outcome.preempted[job] += 1
         self.outcome.lost += lost
