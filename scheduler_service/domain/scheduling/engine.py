@@ -220,7 +220,7 @@ class Engine:
         job = Job(request, self._sequence, self.pools[fit.pool], fit)
         self._expectations.expect(job)
         job.key = job.pool.order.key(job, now)
-        job.group = Group(job.pool.group_key(request), fit)
+        job.group = Group((request.shape, request.team, request.user), fit, job.pool.queue)
         return job
 
     def _search(self, shape: Shape) -> Fit | NoFit:

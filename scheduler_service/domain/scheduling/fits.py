@@ -5,13 +5,17 @@ out once for each shape.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from scheduler_service.domain.resources import ResourceType
 from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.scheduling.events import NodeSpec
 from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes
 from scheduler_service.domain.scheduling.requests import Shape
+
+if TYPE_CHECKING:
+    from scheduler_service.domain.scheduling.queue import Group
 
 
 @dataclass(slots=True)
@@ -20,12 +24,15 @@ class Fit:
 
     Attributes:
         usable: all of ``tiers`` together.
+        group: whom of this shape others wait together with where teams do not count; it belongs to
+            the queue in which it was first used.
     """
 
     shape: Shape
     pool: str
     tiers: tuple[int, ...]
     usable: int
+    group: "Group | None" = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

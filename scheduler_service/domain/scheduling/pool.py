@@ -17,8 +17,8 @@ from scheduler_service.domain.scheduling.holds import Holds
 from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.policy import DAY, HeadRule, Policy
 from scheduler_service.domain.scheduling.protocols import Rules, Victim
-from scheduler_service.domain.scheduling.queue import Group, GroupKey, Queue
-from scheduler_service.domain.scheduling.requests import Job, Request, Shape, Slices
+from scheduler_service.domain.scheduling.queue import Group, Queue
+from scheduler_service.domain.scheduling.requests import Job, Shape, Slices
 from scheduler_service.domain.scheduling.shares import Shares
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Pool:
 
     __slots__ = (
         "_ageing",
+        "_rekey_every",
         "_rekeyed",
         "_stops",
         "aged_waiting",
@@ -123,8 +124,7 @@ class Pool:
     def wait(self, job: Job, now: int) -> bool:
         """Puts a job that does not run into its place; says whether it heads its group."""
         job.key = self.order.key(job, now)
-        key = self.group_key(job.request)
-        group = self.queue.groups.get(key) or Group(key, job.fit)
+        group = self.group_of(job)
         if job.aged:
             self.aged_waiting += 1
         elif self.policy.ageing:
@@ -141,11 +141,12 @@ class Pool:
             self.changed = True
         return heads
 
-    def group_key(self, request: Request) -> GroupKey:
-        """Whom a workload waits together with: its shape and, where they count, team and user."""
+    def group_of(self, job: Job) -> Group:
+        """Whom a job waits together with: those of its shape and, where they count, team, user."""
         if self.shares is None:
-            return request.shape, "", ""
-        return request.shape, request.team, request.user
+            return self.queue.group_of_shape(job.fit)
+        request = job.request
+        return self.queue.group(request.shape, request.team, request.user, job.fit)
 
     def revise(self, job: Job, now: int) -> None:
         """Gives a waiting job, of which something else is expected now, another place."""
@@ -175,7 +176,7 @@ class Pool:
                 self.queue.remove(job)
                 job.aged = True
                 self.wait(job, now)
-        every = getattr(self.order, "rekey_every", 0)
+        every = self._rekey_every
         if every and now - self._rekeyed >= every and self.queue.size:
             self.reorder(now)
 
@@ -213,7 +214,8 @@ class Pool:
         self.aged_waiting -= job.aged
         job.waited += now - job.since
         self.occupy(job, slices, now)
-        self.let_go(job)
+        if self.holds:
+            self.let_go(job)
         return Start(job.request.id, self.name, slices, job.served)
 
     def occupy(self, job: Job, slices: Slices, since: int) -> None:
@@ -303,7 +305,8 @@ class Pool:
 
     def forget(self, job: Job) -> None:
         """Takes note that a job will not come back."""
-        self._stops.pop(job.request.id, None)
+        if self._stops:
+            self._stops.pop(job.request.id, None)
 
     def _follow(self, policy: Policy, rules: Rules) -> None:
         self.policy = policy
@@ -311,6 +314,7 @@ class Pool:
         if getattr(self.placement, "tenants", False):
             running = self.running.values()
             self.nodes.note_tenants((job.slices, job.request.shape) for job in running)
+        self._rekey_every = getattr(self.order, "rekey_every", 0)
         self.observe = getattr(self.placement, "observe", None)
         self.ends = SortedList() if policy.head is HeadRule.BACKFILL else None
         sharing = bool(policy.quotas) or policy.fair_share.enabled

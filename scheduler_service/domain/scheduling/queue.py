@@ -21,14 +21,16 @@ class Group:
     """Waiting jobs that fit or do not fit alike: one shape and, where quotas count, one team.
 
     Attributes:
+        queue: where they wait.
         waiting: entries in order.
         blocked: the pool's count of freed room when the first of them was last found not to fit;
             -1 when that is not known.
     """
 
-    __slots__ = ("blocked", "fit", "key", "shape", "team", "user", "waiting")
+    __slots__ = ("blocked", "fit", "key", "queue", "shape", "team", "user", "waiting")
 
-    def __init__(self, key: GroupKey, fit: "Fit") -> None:
+    def __init__(self, key: GroupKey, fit: "Fit", queue: "Queue") -> None:
+        self.queue = queue
         self.key = key
         self.shape, self.team, self.user = key
         self.fit = fit
@@ -50,6 +52,18 @@ class Queue:
         self.groups: dict[GroupKey, Group] = {}
         self.heads: list[Entry] = []
         self.size = 0
+
+    def group(self, shape: Shape, team: str, user: str, fit: "Fit") -> Group:
+        """The group of a shape, team and user; a new one if nobody of it waits."""
+        key = (shape, team, user)
+        return self.groups.get(key) or Group(key, fit, self)
+
+    def group_of_shape(self, fit: "Fit") -> Group:
+        """The group of all who ask for a shape, whoever they are; kept when nobody waits."""
+        group = fit.group
+        if group is None or group.queue is not self:
+            group = fit.group = Group((fit.shape, "", ""), fit, self)
+        return group
 
     def add(self, job: Job, group: Group) -> bool:
         """Puts a job with its key in its place; says whether it is the first of its group."""
