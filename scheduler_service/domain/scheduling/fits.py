@@ -26,6 +26,7 @@ class Fit:
         usable: all of ``tiers`` together.
         group: whom of this shape others wait together with where teams do not count; it belongs to
             the queue in which it was first used.
+        blocked: the pool's count of freed room when this shape was last found to fit nowhere.
     """
 
     shape: Shape
@@ -33,6 +34,7 @@ class Fit:
     tiers: tuple[int, ...]
     usable: int
     group: "Group | None" = field(default=None, repr=False, compare=False)
+    blocked: int = field(default=-1, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ def refresh(fit: Fit, pools: dict[str, Nodes]) -> None:
         fit.pool = found.pool if isinstance(found, Fit) else ""
         fit.tiers = found.tiers if isinstance(found, Fit) else ()
     fit.usable = _union(fit.tiers)
+    fit.blocked = -1
 
 
 def tiers_of(shape: Shape, nodes: Nodes) -> list[int]:

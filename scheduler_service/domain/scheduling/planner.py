@@ -64,8 +64,7 @@ def _in_order(pool: Pool, now: int, out: Out) -> None:
 def _by_turns(pool: Pool, shares: Shares, now: int, out: Out) -> None:
     """As ``_in_order``, with quotas, and with turns that change with every start."""
     nodes, preemption = pool.nodes, pool.preemption
-    turns = [(_rank(pool, shares, entry, now), entry, 0) for entry in pool.queue.heads]
-    heapify(turns)
+    turns = _turns(pool, shares, now)
     waiting_teams: set[str] = set()
     while turns:
         rank, entry, _ = heappop(turns)
@@ -87,8 +86,11 @@ def _by_turns(pool: Pool, shares: Shares, now: int, out: Out) -> None:
             pool.let_go(job)
             continue
         slices = None
-        if group.blocked != nodes.freed:
-            slices = pool.find(group, pool.excluded(job))
+        if group.blocked != nodes.freed and group.fit.blocked != nodes.freed:
+            closed = pool.excluded(job)
+            slices = pool.find(group, closed)
+            if slices is None and not closed:
+                group.fit.blocked = nodes.freed
         if slices is None and preemption is not None:
             slices = _make_room(pool, preemption, job, now, out)
         if slices is not None:
@@ -122,13 +124,15 @@ def _backfill(pool: Pool, first: Job, turns: list[Turn], now: int, out: Out) -> 
     """Starts what does not delay ``first``, of those whose turn comes after it."""
     reservation = reservation_of(pool, first, now)
     bits, shares = pool.nodes.bit, pool.shares
+    freed = pool.nodes.freed
+    turns = [it for it in turns if freed not in _blocked(it[1])]
     heapify(turns)
     looked_at = 0
     while turns and looked_at < pool.policy.backfill_depth:
         rank, entry, place = heappop(turns)
         job = entry[2]
         group = _group(job)
-        if group.blocked == pool.nodes.freed:
+        if freed in _blocked(entry):
             continue
         if shares is not None and shares.over(group.team, group.shape) > 0:
             continue
@@ -145,10 +149,32 @@ def _backfill(pool: Pool, first: Job, turns: list[Turn], now: int, out: Out) -> 
         elif closed and pool.find(group) is not None:
             place += 1
         else:
-            group.blocked = pool.nodes.freed
+            group.blocked = group.fit.blocked = freed
             continue
         if place < len(group.waiting):
             heappush(turns, (rank, group.waiting[place], place))
+
+
+def _turns(pool: Pool, shares: Shares, now: int) -> list[Turn]:
+    """The first of every group that may start or make room now, by rank."""
+    freed, prefix = pool.nodes.freed, pool.ranks_before_shares
+    # What fits nowhere may still hold up the others, or stop them in its favour.
+    all_count = pool.preemption is not None or pool.policy.head is not HeadRule.SKIP
+    ranks: dict[tuple[str, str], tuple[int, int]] = {}
+    turns: list[Turn] = []
+    for entry in pool.queue.heads:
+        group = _group(entry[2])
+        if not all_count and group.fit.blocked == freed:
+            continue
+        rank: Key = 0
+        if shares.fair:
+            account = group.team, group.user
+            if account not in ranks:
+                ranks[account] = shares.rank(*account, now)
+            rank = (entry[0][:prefix], ranks[account])
+        turns.append((rank, entry, 0))
+    heapify(turns)
+    return turns
 
 
 def _rank(pool: Pool, shares: Shares, entry: Entry, now: int) -> Key:
@@ -157,6 +183,12 @@ def _rank(pool: Pool, shares: Shares, entry: Entry, now: int) -> Key:
         return 0
     group = _group(entry[2])
     return entry[0][: pool.ranks_before_shares], shares.rank(group.team, group.user, now)
+
+
+def _blocked(entry: Entry) -> tuple[int, int]:
+    """The counts of freed room at which a group, and its shape, were last found not to fit."""
+    group = _group(entry[2])
+    return group.blocked, group.fit.blocked
 
 
 def _group(job: Job) -> Group:

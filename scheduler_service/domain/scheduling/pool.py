@@ -146,7 +146,8 @@ class Pool:
         if self.shares is None:
             return self.queue.group_of_shape(job.fit)
         request = job.request
-        return self.queue.group(request.shape, request.team, request.user, job.fit)
+        user = request.user if self.shares.fair else ""
+        return self.queue.group(request.shape, request.team, user, job.fit)
 
     def revise(self, job: Job, now: int) -> None:
         """Gives a waiting job, of which something else is expected now, another place."""
