@@ -7,7 +7,7 @@ This side of the writer knows the database and no event loop; `writer` gathers t
 import time
 import traceback
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
@@ -18,6 +18,7 @@ from servicekit.errors import Aborted, Failure
 from servicekit.eventlog import EventLog
 from servicekit.tables import Plumbing
 from servicekit.transaction import Inseparable, RecordedEvent, StaleRow, Transaction
+from servicekit.values import Value
 
 U_contra = TypeVar("U_contra", contravariant=True)
 T_co = TypeVar("T_co", covariant=True)
@@ -45,21 +46,21 @@ class Defect(RuntimeError):
     """A command raised what it did not mean to; the text is the traceback."""
 
 
-class Work(NamedTuple):
+class Work(Value, frozen=True):
     """A command to run, and the trace context of whoever asked for it."""
 
     command: Command[Any, Any]
     traceparent: str
 
 
-class Outcome(NamedTuple):
+class Outcome(Value, frozen=True):
     """What became of a command: its answer, or what it failed with."""
 
     answer: Any = None
     error: Exception | None = None
 
 
-class Settled(NamedTuple):
+class Settled(Value, frozen=True):
     """What became of a group, in the order of its commands; ``seconds`` from flush to disk."""
 
     outcomes: list[Outcome]

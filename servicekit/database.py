@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from servicekit.errors import Unavailable
 from servicekit.logs import logger
+from servicekit.statements import send
 
 T = TypeVar("T")
 _log = logger(__name__)
@@ -33,6 +34,15 @@ _DEAD_PEER = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
+}
+
+# The writer finds rows by their keys alone. A plan made while a table was small, or not analysed
+# yet, would read all of it for every group, ever longer as it grows.
+_BY_KEY = {
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
 }
 
 
@@ -104,13 +114,15 @@ def unavailable(error: DBAPIError) -> Unavailable:
 def _engine(url: sa.URL, *, size: int, begin: str, query_only: bool = False) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, size, begin, query_only)
-    settings = {
+    settings: dict[str, Any] = {
         "synchronous_commit": "on",
         "default_transaction_read_only": "on" if query_only else "off",
         "statement_timeout": STATEMENT_TIMEOUT_MS,
         # A frozen replica loses the log's lock instead of stopping all the others.
         "idle_in_transaction_session_timeout": STATEMENT_TIMEOUT_MS,
     }
+    if not query_only:
+        settings |= _BY_KEY
     options = " ".join(f"-c {name}={value}" for name, value in settings.items())
     return sa.create_engine(
         url,
@@ -148,6 +160,6 @@ def _sqlite(url: sa.URL, size: int, begin: str, query_only: bool) -> Engine:
 
     @sa.event.listens_for(engine, "begin")
     def start(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        send(connection, begin)
 
     return engine

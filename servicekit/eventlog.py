@@ -20,10 +20,11 @@ from sqlalchemy.engine import Connection
 from servicekit.database import Database
 from servicekit.errors import InvalidArgument, OutOfRange, Unavailable
 from servicekit.loops import forever
-from servicekit.statements import statements
+from servicekit.statements import send, statements
 from servicekit.tables import Plumbing
 from servicekit.tokens import ResumeToken
 from servicekit.transaction import RecordedEvent, Transaction
+from servicekit.values import asdict
 
 TAIL = 20_000
 BATCH = 500
@@ -31,6 +32,16 @@ COMPLETION = 16
 POLL = timedelta(milliseconds=200)
 BOOKMARK = timedelta(seconds=15)
 REST_EACH_S, LONGEST_REST_S = 0.004, 0.016
+
+# As plain text, since every group sends both; by whether it is SQLite.
+_LOCK = {
+    True: "SELECT head FROM event_log",
+    False: "SELECT head FROM event_log FOR UPDATE",
+}
+_MOVE = {
+    True: "UPDATE event_log SET head = ?",
+    False: "UPDATE event_log SET head = %s",
+}
 
 
 class EventLog:
@@ -83,16 +94,14 @@ class EventLog:
         The row lock makes writing groups of all replicas follow one another, as ``BEGIN IMMEDIATE``
         does on SQLite: revisions are gap-free and in commit order on both.
         """
-        head: int = connection.execute(
-            sa.select(self._tables.event_log.c.head).with_for_update()
-        ).scalar_one()
-        return head
+        ((head,),) = send(connection, _LOCK[self._database.is_sqlite]).fetchall()
+        return int(head)
 
     def record(self, connection: Connection, events: list[RecordedEvent]) -> None:
         """Writes events and the new head inside the caller's transaction."""
-        rows = [event._asdict() for event in events]
+        rows = [asdict(event) for event in events]
         statements(self._tables.events, connection.dialect).insert(connection, rows)
-        connection.execute(self._tables.event_log.update().values(head=events[-1].revision))
+        send(connection, _MOVE[self._database.is_sqlite], (events[-1].revision,))
 
     def trim(self, transaction: Transaction, revision: int) -> None:
         """Deletes events up to and including ``revision``; a cursor before it is then too old."""

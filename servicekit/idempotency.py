@@ -6,7 +6,6 @@ another body is refused. Refused requests leave no key behind: repeating one run
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -19,6 +18,7 @@ from servicekit.errors import InvalidArgument, Violation
 from servicekit.ids import checked_uuid
 from servicekit.tables import Plumbing
 from servicekit.transaction import Transaction
+from servicekit.values import Value
 from servicekit.writer import Writer
 
 T = TypeVar("T")
@@ -96,14 +96,16 @@ class RemembersRequests(Protocol):
         """The remembered requests."""
 
 
-@dataclass(frozen=True, slots=True)
-class Once(Generic[U, T]):
-    """A command that answers with a message's bytes, and runs at most once per key, if any."""
+class Once(Value, Generic[U, T], frozen=True):
+    """A command that answers with a message's bytes, and runs at most once per key, if any.
+
+    ``body`` is the request; under one key it is always the same.
+    """
 
     command: Command[U, T]
     encode: Callable[[T], Message]
     key: str
-    fingerprint: bytes
+    body: bytes
     expires_at: int
 
     @property
@@ -121,10 +123,11 @@ class Once(Generic[U, T]):
         """The first answer if there is one; else runs the command and keeps its answer."""
         if not self.key:
             return self.encode(self.command.run(unit)).SerializeToString()
-        answer = unit.requests.answer(self.key, self.fingerprint)
+        fingerprint = hashlib.blake2b(self.body, digest_size=16).digest()
+        answer = unit.requests.answer(self.key, fingerprint)
         if answer is None:
             answer = self.encode(self.command.run(unit)).SerializeToString()
-            unit.requests.remember(self.key, self.fingerprint, answer, self.expires_at)
+            unit.requests.remember(self.key, fingerprint, answer, self.expires_at)
         return answer
 
 
@@ -160,9 +163,8 @@ class Idempotent(Generic[U]):
         if not request.request_id:
             return Once(command, encode, "", b"", 0)
         body = request.SerializeToString(deterministic=True)
-        fingerprint = hashlib.blake2b(body, digest_size=16).digest()
         expires_at = to_micros(self._clock.now() + KEEP)
-        return Once(command, encode, _key(request.request_id), fingerprint, expires_at)
+        return Once(command, encode, _key(request.request_id), body, expires_at)
 
 
 def _key(request_id: str) -> str:

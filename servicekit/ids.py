@@ -4,7 +4,6 @@ import random
 import re
 from collections.abc import Callable
 from typing import TypeAlias
-from uuid import UUID
 
 import uuid_utils
 
@@ -27,7 +26,7 @@ def new_id() -> str:
 def checked_uuid(field: str, text: str) -> str:
     """Returns `text` as a canonical UUID, or raise InvalidArgument naming `field`."""
     try:
-        return str(UUID(text))
+        return str(uuid_utils.UUID(text))
     except ValueError:
         raise invalid(field, "a UUID") from None
 

@@ -1,5 +1,6 @@
 """A service as a process: `python -m <package>` serves, `python -m <package> migrate` migrates."""
 
+import gc
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
@@ -8,6 +9,8 @@ from servicekit import failpoints, logs, migrations
 from servicekit.config import ConfigurationError, ServiceSettings, exit_with, load_or_exit
 from servicekit.metrics import serve_metrics
 from servicekit.server import Server, run
+
+YOUNG_OBJECTS = 50_000
 
 
 class RunningService(Protocol):
@@ -50,11 +53,23 @@ def main(
         exit_with(error)
 
 
+def spare_the_collector() -> None:
+    """Keeps the garbage collector from the start's objects, and from looking at every burst.
+
+    What a request makes is freed by its reference counts; the collector only has to find cycles,
+    which are few. Looking at everything after each 700 new objects cost a tenth of a busy service.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
+
+
 async def _serve(
     package: str, settings: S, running: Callable[[S], AbstractAsyncContextManager[R]]
 ) -> None:
     """Serves until the process is asked to stop."""
     serve_metrics(settings.metrics_listen)
     async with running(settings) as service:
+        spare_the_collector()
         logs.logger(package).info("serving", port=service.port)
         await service.server.serve_until_signalled()

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeAlias
 
 import grpc
+import uvloop
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -156,6 +157,6 @@ async def _answer(healthy: Healthy) -> bool:
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Runs a process's main coroutine; a ConfigurationError ends it with its message and code 2."""
     try:
-        asyncio.run(main())
+        uvloop.run(main())
     except ConfigurationError as error:
         exit_with(error)

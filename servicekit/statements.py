@@ -15,6 +15,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
+
+from servicekit.arrays import packed
 
 Key = Any  # a primary key's value, or the tuple of values of a composite one
 Row = dict[str, Any]
@@ -42,39 +46,48 @@ class Statements:
         """The rows that have these keys."""
         for part in _parts(keys):
             values = part if len(self._key) > 1 else [(key,) for key in part]
-            found = self._send(connection, self._select_text, values)
-            for row in found.all():
+            found = self._send(connection, self._select_text, self._key, values)
+            for row in found.fetchall():
                 yield dict(zip(self._columns, row, strict=True))
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Inserts rows, each with a value for every column."""
         for part in _parts(rows):
-            self._send(connection, self._insert_text, [self._values(row) for row in part])
+            values = [self._values(row) for row in part]
+            self._send(connection, self._insert_text, self._columns, values)
 
     def update(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Replaces rows that still have the version that they carry, and counts how many had."""
-        return sum(
-            self._send(connection, self._update_text, [self._values(row) for row in part]).rowcount
-            for part in _parts(rows)
-        )
+        count = 0
+        for part in _parts(rows):
+            values = [self._values(row) for row in part]
+            count += self._send(connection, self._update_text, self._columns, values).rowcount
+        return count
 
     def _send(
         self,
         connection: Connection,
         text: Callable[[int], str],
+        names: Sequence[str],
         rows: Sequence[tuple[Any, ...]],
-    ) -> sa.CursorResult[Any]:
+    ) -> DBAPICursor:
         if self._by_rows:
-            return connection.exec_driver_sql(text(len(rows)), tuple(chain.from_iterable(rows)))
-        columns = tuple(map(list, zip(*rows, strict=True)))
-        return connection.exec_driver_sql(text(0), columns)
+            return send(connection, text(len(rows)), tuple(chain.from_iterable(rows)))
+        columns = zip(names, zip(*rows, strict=True), strict=True)
+        arrays = tuple(packed(self._types[name], values) for name, values in columns)
+        return send(connection, text(0), arrays)
 
     @cache  # noqa: B019 - as many as there are tables, for as long as the process lives
     def _select_text(self, count: int) -> str:
-        columns = ", ".join(self._quoted.values())
-        key = ", ".join(self._quoted[name] for name in self._key)
+        # A cross join keeps its order on SQLite: the few keys first, then their rows by index.
+        columns = ", ".join(f"{self._table}.{quoted}" for quoted in self._quoted.values())
+        matches = [
+            f"{self._table}.{self._quoted[name]} = given.column{place}"
+            for place, name in enumerate(self._key, 1)
+        ]
         given = self._given(self._key, count)
-        return f"SELECT {columns} FROM {self._table} WHERE ({key}) IN (SELECT * FROM {given})"
+        source = f"{given} CROSS JOIN {self._table}"
+        return f"SELECT {columns} FROM {source} WHERE {' AND '.join(matches)}"
 
     @cache  # noqa: B019
     def _insert_text(self, count: int) -> str:
@@ -108,6 +121,30 @@ class Statements:
         arrays = ", ".join(f"%s::{self._types[name]}[]" for name in names)
         columns = ", ".join(f"column{place}" for place in range(1, len(names) + 1))
         return f"unnest({arrays}) AS given({columns})"
+
+
+def send(connection: Connection, text: str, values: Sequence[Any] = ()) -> DBAPICursor:
+    """Sends a text in the driver's own dialect and returns the driver's cursor.
+
+    What SQLAlchemy makes of a statement and its result took longer than the statement itself; its
+    connection, its transaction and its errors stay.
+
+    Raises:
+        DBAPIError: as SQLAlchemy would.
+    """
+    cursor = connection.connection.cursor()
+    dialect = connection.dialect
+    errors: Any = dialect.loaded_dbapi.Error
+    try:
+        cursor.execute(text, values)
+    except errors as error:
+        lost = dialect.is_disconnect(error, connection.connection, cursor)
+        if lost:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None, None, error, errors, True, connection_invalidated=lost, dialect=dialect
+        ) from error
+    return cursor
 
 
 @cache

@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from servicekit.errors import Aborted
 from servicekit.statements import VERSION, Key, Row, Statements, statements
+from servicekit.values import Value
 
 _MISSING: Any = object()
 
@@ -45,8 +46,8 @@ class Event(NamedTuple):
     at: int
 
 
-class RecordedEvent(NamedTuple):
-    """An event as its log holds it; a tuple, because it travels from the writer's process.
+class RecordedEvent(Value, frozen=True):
+    """An event as its log holds it.
 
     Attributes:
         kind, subject, payload, at: as they were appended.

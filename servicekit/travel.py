@@ -16,8 +16,8 @@ ROOMS = ("domain", "application")
 
 
 def prepare(package: str) -> None:
-    """Prepares every frozen dataclass of a service's domain and application, and of servicekit."""
-    for module in ("servicekit.idempotency", *_modules(package)):
+    """Prepares every frozen dataclass of a service's domain and application."""
+    for module in _modules(package):
         for found in vars(import_module(module)).values():
             if isinstance(found, type) and _travels(found):
                 copyreg.pickle(found, _reducer(found))

@@ -93,6 +93,7 @@ class InProcess:
         travel.prepare(self._assignment.package)
         await asyncio.to_thread(self._begin)
         self._loop.add_reader(self._connection.fileno(), self._receive)
+        os.set_blocking(self._connection.fileno(), True)
 
     def _begin(self) -> None:
         ours, theirs = socket.socketpair()

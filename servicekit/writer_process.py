@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from servicekit import failpoints, logs, travel
 from servicekit.commits import Commits
 from servicekit.database import Database
+from servicekit.process import spare_the_collector
 from servicekit.writer_hosts import Assignment
 
 
@@ -29,6 +30,7 @@ def main(descriptor: int) -> None:
     tables = import_module(f"{assignment.package}.adapters.tables").PLUMBING
     unit = import_module(f"{assignment.package}.adapters.unit").SqlUnitOfWork
     commits = Commits(Database(assignment.database_url), tables, unit)
+    spare_the_collector()
     connection.send("ready")
     while True:
         try:

@@ -1,7 +1,6 @@
 """The unit of work over a writer's transaction: repositories that turn jobs and quota into rows."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 from typing import Any
 
 from job_service.adapters.documents import decode_job, encode_event, encode_job
@@ -160,5 +159,5 @@ def account_of_row(row: Any) -> Account:
     return Account(**{name: row[name] for name in _ACCOUNT_FIELDS})
 
 
-_ACCOUNT_FIELDS = tuple(field.name for field in fields(Account))
-_ENTRY_FIELDS = tuple(field.name for field in fields(Entry))
+_ACCOUNT_FIELDS = Account.__struct_fields__
+_ENTRY_FIELDS = Entry.__struct_fields__

@@ -1,7 +1,6 @@
 """What changes jobs and quota. Each command is one transaction: all of it or nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
@@ -13,10 +12,10 @@ from job_service.domain.ledger import Account, Cause
 from job_service.domain.quantity import period_of
 from job_service.domain.spec import JobSpec
 from servicekit.errors import Failure
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Value, frozen=True):
     """What an installation decides: the monthly allowance, approvals, and starts.
 
     ``monthly_allowance`` is in milli-GPU-seconds.
@@ -27,8 +26,7 @@ class Policy:
     auto_start: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Value, frozen=True):
     """Who asks. Admins see and change every job, others their own."""
 
     id: str
@@ -40,8 +38,7 @@ class Caller:
         return self.is_admin or job.owner.id == self.id
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitJob:
+class SubmitJob(Value, frozen=True):
     """Creates a job, reserves its hours, and takes it as far as the policy lets it go."""
 
     name: ClassVar[str] = "job.submit"
@@ -76,8 +73,7 @@ class SubmitJob:
         return job
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitJobs:
+class SubmitJobs(Value, frozen=True):
     """Submits many jobs in one transaction.
 
     Each is refused or accepted alone unless all must be accepted. One whose spec made no sense
@@ -113,8 +109,7 @@ class SubmitJobs:
             return refused
 
 
-@dataclass(frozen=True, slots=True)
-class _OnJob:
+class _OnJob(Value, frozen=True):
     """A verb on one job by somebody."""
 
     job_id: str
@@ -133,8 +128,7 @@ class _OnJob:
         return job
 
 
-@dataclass(frozen=True, slots=True)
-class ApproveJob(_OnJob):
+class ApproveJob(_OnJob, frozen=True):
     """Approves a pending job and queues it where starts are automatic; again changes nothing."""
 
     name: ClassVar[str] = "job.approve"
@@ -157,8 +151,7 @@ class ApproveJob(_OnJob):
         return job
 
 
-@dataclass(frozen=True, slots=True)
-class RejectJob(_OnJob):
+class RejectJob(_OnJob, frozen=True):
     """Rejects a pending job and returns its hours; again changes nothing."""
 
     name: ClassVar[str] = "job.reject"
@@ -172,8 +165,7 @@ class RejectJob(_OnJob):
         return end(unit, job, job.reject(self.caller.name, self.reason, self.now))
 
 
-@dataclass(frozen=True, slots=True)
-class StartJob(_OnJob):
+class StartJob(_OnJob, frozen=True):
     """Queues an approved job; again changes nothing."""
 
     name: ClassVar[str] = "job.start"
@@ -190,8 +182,7 @@ class StartJob(_OnJob):
         return job
 
 
-@dataclass(frozen=True, slots=True)
-class CancelJob(_OnJob):
+class CancelJob(_OnJob, frozen=True):
     """Cancels an unfinished job and returns its hours; again changes nothing."""
 
     name: ClassVar[str] = "job.cancel"
@@ -205,8 +196,7 @@ class CancelJob(_OnJob):
         return end(unit, job, job.cancel(self.caller.name, self.reason, self.now))
 
 
-@dataclass(frozen=True, slots=True)
-class GrantHours:
+class GrantHours(Value, frozen=True):
     """Adds GPU time to a user's month."""
 
     name: ClassVar[str] = "quota.grant"
@@ -229,8 +219,7 @@ class GrantHours:
         return account
 
 
-@dataclass(frozen=True, slots=True)
-class MoveCursor:
+class MoveCursor(Value, frozen=True):
     """Notes how far a loop has read, once what it did with it is done."""
 
     name: ClassVar[str] = "cursor.move"

@@ -1,19 +1,18 @@
 """What the scheduler reports, applied exactly once: effects and cursor in one transaction."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from job_service.application.commands import end
 from job_service.application.ports import UnitOfWork
 from job_service.domain.job import SCHEDULER, Job, JobState
 from job_service.domain.reports import Report, ReportKind
+from servicekit.values import Value
 
 READER = "scheduler"
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyReports:
+class ApplyReports(Value, frozen=True):
     """Applies a batch of reports and moves the cursor past them, where they have a position."""
 
     name: ClassVar[str] = "job.follow"

@@ -1,13 +1,13 @@
 """What the application needs of the outside world."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from job_service.domain.job import Job, JobEvent, JobState, Run
 from job_service.domain.ledger import Account, Entry, EntryKind
 from job_service.domain.reports import Report
+from servicekit.values import Value
 
 
 class Jobs(Protocol):
@@ -90,8 +90,7 @@ class UnitOfWork(Protocol):
         """Positions of the loops."""
 
 
-@dataclass(frozen=True, slots=True)
-class JobQuery:
+class JobQuery(Value, frozen=True):
     """Which jobs a list shows. Conditions of different fields must all hold.
 
     Empty ones hold always.
@@ -111,8 +110,7 @@ class JobQuery:
     ascending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EntryQuery:
+class EntryQuery(Value, frozen=True):
     """Which ledger entries a statement shows."""
 
     owner_id: str
@@ -149,8 +147,7 @@ class Reader(Protocol):
         """A page of an owner's entries, newest first, after the (period, sequence) of the last."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedRun:
+class QueuedRun(Value, frozen=True):
     """A run that is to be executed, its job, and the trace context of whoever caused it."""
 
     job: Job

@@ -1,7 +1,6 @@
 """What only reads: pages of jobs and of the ledger, as far as the caller may see them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -13,12 +12,12 @@ from job_service.domain.ledger import Account, Entry
 from job_service.domain.quantity import period_of
 from servicekit.clock import to_micros
 from servicekit.tokens import KeyValue, decode_page_token, encode_page_token
+from servicekit.values import Value
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Value, Generic[T], frozen=True):
     """Part of a list, and the token that gives the next part; empty on the last."""
 
     items: list[T]

@@ -1,12 +1,10 @@
 """Who may go ahead without an admin's word."""
 
-from dataclasses import dataclass
-
 from job_service.domain.job import Job
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class AutoApproval:
+class AutoApproval(Value, frozen=True):
     """Approves jobs on GPUs that may use at most ``limit`` milli-GPU-seconds; 0 approves none.
 
     A job on other devices uses no GPU time, whatever it costs, so that this limit says nothing

@@ -4,13 +4,13 @@ PENDING -> APPROVED -> QUEUED -> RUNNING -> COMPLETED | FAILED; PENDING -> REJEC
 -> CANCELLED. A job is what the user asked for, a run one attempt at it.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 from job_service.domain.errors import JobStateForbids
 from job_service.domain.spec import JobSpec
+from servicekit.values import Value, replace
 
 
 class JobState(StrEnum):
@@ -63,8 +63,7 @@ class FailureReason(StrEnum):
     BACKEND_ERROR = "BACKEND_ERROR"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Value, frozen=True):
     """Why a job failed, and whose fault it was."""
 
     fault: Fault
@@ -83,16 +82,14 @@ class RunState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceSlice:
+class DeviceSlice(Value, frozen=True):
     """A share of one device, in milli-GPUs."""
 
     index: int
     milli_gpu: int
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSlice:
+class NodeSlice(Value, frozen=True):
     """What a run holds on one node."""
 
     node_id: str
@@ -103,8 +100,7 @@ class NodeSlice:
     memory_gb: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Value, frozen=True):
     """Where a run runs."""
 
     allocation_id: str
@@ -113,8 +109,7 @@ class Placement:
     slices: tuple[NodeSlice, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Value, frozen=True):
     """One attempt to run a job. ``used`` is in milli-GPU-seconds."""
 
     id: str
@@ -128,8 +123,7 @@ class Run:
     used: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Value, frozen=True):
     """Whose job it is: the user's id, name and team at the time of submission."""
 
     id: str
@@ -144,8 +138,7 @@ class Change(NamedTuple):
     event: "JobEvent"
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Value, frozen=True):
     """A job. ``reserved`` and ``used`` are milli-GPU-seconds.
 
     ``changes`` counts its changes from 1.
@@ -264,8 +257,7 @@ class Job:
 SCHEDULER = "scheduler"
 
 
-@dataclass(frozen=True, slots=True)
-class JobEvent:
+class JobEvent(Value, frozen=True):
     """Something that happened to a job, with the job as it was right after it."""
 
     kind: EventKind

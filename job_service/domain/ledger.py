@@ -4,7 +4,6 @@ Every movement takes an amount out of one book and puts it into another, so that
 account always sum to zero: LIMIT (the source, negative), AVAILABLE, RESERVED and USED.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -13,6 +12,7 @@ from job_service.domain.errors import QuotaExceeded
 from job_service.domain.job import Job
 from job_service.domain.quantity import period_end
 from servicekit.errors import invalid
+from servicekit.values import Value, replace
 
 MOST = 2**60
 """The largest quota, in milli-GPU-seconds; sums of a few still fit 64 bits."""
@@ -52,8 +52,7 @@ _GAINS = {
 """What a unit moved does to what is available."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(Value, frozen=True):
     """Why GPU time moves: the job or grant behind it, who wanted it, and when."""
 
     id: str
@@ -63,8 +62,7 @@ class Cause:
     job_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value, frozen=True):
     """One movement of ``amount`` milli-GPU-seconds, between the books that ``MOVES`` names.
 
     The id is made of cause and kind, so that a job is charged once only, whatever repeats.
@@ -84,8 +82,7 @@ class Entry:
     job_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Value, frozen=True):
     """A user's quota in one month, in milli-GPU-seconds.
 
     Attributes:

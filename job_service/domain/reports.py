@@ -1,10 +1,10 @@
 """What the scheduler reports of runs, in the words of jobs."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from job_service.domain.job import Failure, FailureReason, Fault, Placement
+from servicekit.values import Value
 
 
 class ReportKind(StrEnum):
@@ -22,8 +22,7 @@ class ReportKind(StrEnum):
     CANCELLED = "CANCELLED"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Value, frozen=True):
     """One event of the scheduler. ``used`` is in milli-GPU-seconds."""
 
     kind: ReportKind

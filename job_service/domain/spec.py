@@ -1,10 +1,10 @@
 """What a user asks for. A spec never changes once its job exists."""
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
 from job_service.domain.quantity import held_for
+from servicekit.values import Value, field
 
 WHOLE_DEVICE = 1000
 
@@ -35,8 +35,7 @@ class Strategy(StrEnum):
     BALANCED = "BALANCED"
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceSpec:
+class ResourceSpec(Value, frozen=True):
     """Devices on each of ``nodes`` nodes: ``count`` of them, ``milli_gpu_per_device`` of each."""
 
     resource_type: ResourceType = ResourceType.GPU
@@ -58,16 +57,14 @@ class ResourceSpec:
         return self.nodes * self.count * self.milli_gpu_per_device
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
+class Simulation(Value, frozen=True):
     """How long the job runs and how it exits where execution is simulated."""
 
     duration: timedelta | None = None
     exit_code: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class JobSpec:
+class JobSpec(Value, frozen=True):
     """A job as it was asked for, defaults filled in. ``max_runtime`` is when it is stopped."""
 
     command: str

@@ -29,6 +29,7 @@ from job_service.entrypoints.encoding.submits import (
     batch_response,
     submit_response,
 )
+from job_service.entrypoints.submission import Submission
 from job_service.entrypoints.watching import Filter, JobWatch
 from servicekit.call import current_call
 from servicekit.clock import Clock
@@ -44,6 +45,12 @@ def caller() -> Caller:
     """Who makes the current call."""
     identity = current_call().caller
     return Caller(identity.subject, identity.username, identity.role is Role.ADMIN)
+
+
+def owner() -> Owner:
+    """The caller as the owner of a new job."""
+    identity = current_call().caller
+    return Owner(identity.subject, identity.username, identity.team)
 
 
 @dataclass(frozen=True)
@@ -62,10 +69,18 @@ class JobApi(JobServiceServicer):
         self, request: pb.SubmitJobRequest, context: Context
     ) -> pb.SubmitJobResponse:
         """Submits a job."""
-        command = self._submit(submits.submitted_spec(request, self.gpu_types.known()))
+        submission = Submission(
+            request.SerializeToString(),
+            self.gpu_types.known(),
+            self.new_id(),
+            self.new_id(),
+            owner(),
+            self.policy,
+            self.clock.now(),
+        )
         if request.validate_only:
-            return submit_response(await queries.check_submit(self.reader, command))
-        return await self.once(request, command, submit_response, pb.SubmitJobResponse)
+            return submit_response(await queries.check_submit(self.reader, submission.decoded()))
+        return await self.once(request, submission, submit_response, pb.SubmitJobResponse)
 
     async def BatchSubmitJobs(
         self, request: pb.BatchSubmitJobsRequest, context: Context
@@ -158,10 +173,9 @@ class JobApi(JobServiceServicer):
             yield message
 
     def _submit(self, spec: JobSpec) -> commands.SubmitJob:
-        identity = current_call().caller
-        owner = Owner(identity.subject, identity.username, identity.team)
-        job_id, run_id = self.new_id(), self.new_id()
-        return commands.SubmitJob(job_id, run_id, owner, spec, self.policy, self.clock.now())
+        return commands.SubmitJob(
+            self.new_id(), self.new_id(), owner(), spec, self.policy, self.clock.now()
+        )
 
 
 @dataclass(frozen=True)

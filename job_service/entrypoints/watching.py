@@ -4,25 +4,20 @@ The six promises of the contract (ordered, unique, atomic, reliable, resumable, 
 the event log; here events are filtered, encoded once for all watchers, and cut into messages.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 from uuid import UUID
 
-from gpuaas.job.v1 import job_event_pb2, job_pb2
+from gpuaas.job.v1 import job_event_pb2
 from gpuaas.job.v1.job_service_pb2 import WatchJobsResponse
 from job_service.application.ports import JobQuery, Reader
 from job_service.domain.job import Job, JobEvent, JobState
-from job_service.entrypoints.encoding.jobs import event_message, job_message
-from job_service.entrypoints.encoding.specs import spec_message
+from job_service.entrypoints.encoding.jobs import job_message, write_event
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
 from servicekit.eventlog import BOOKMARK, EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.wellknown import timestamp
-
-K = TypeVar("K")
-V = TypeVar("V")
 
 MESSAGE_BYTES = 1024 * 1024
 KEPT_MESSAGES = 8192
@@ -61,7 +56,6 @@ class JobWatch:
     decode: EventDecoder
     clock: Clock
     messages: dict[int, job_event_pb2.JobEvent] = field(default_factory=dict)
-    specs: dict[str, job_pb2.JobSpec] = field(default_factory=dict)
 
     async def follow(
         self, wanted: Filter, token: str, snapshot: bool
@@ -121,25 +115,19 @@ class JobWatch:
                 yield _left(self._message(recorded, event)), recorded.more
 
     def _message(self, recorded: RecordedEvent, event: JobEvent) -> job_event_pb2.JobEvent:
-        """The event's message, encoded once however many watch."""
-        return _kept(self.messages, recorded.revision, lambda: self._encoded(recorded, event))
+        """The event's message, encoded once however many watch; the oldest go."""
+        known = self.messages.get(recorded.revision)
+        if known is None:
+            known = self.messages[recorded.revision] = self._encoded(recorded, event)
+            if len(self.messages) > KEPT_MESSAGES:
+                del self.messages[next(iter(self.messages))]
+        return known
 
     def _encoded(self, recorded: RecordedEvent, event: JobEvent) -> job_event_pb2.JobEvent:
-        """The event's message around the message of its job's spec, which never changes."""
-        revision, job = recorded.revision, event.job
+        revision, message = recorded.revision, job_event_pb2.JobEvent()
         event_id = str(UUID(bytes=self.log.identity + revision.to_bytes(8, "big")))
-        spec = _kept(self.specs, job.id, lambda: spec_message(job.spec))
-        return event_message(event, revision, event_id, self.log.token(revision), spec)
-
-
-def _kept(known: dict[K, V], key: K, make: Callable[[], V]) -> V:
-    """What is known under a key, made if it is not; the oldest goes where there are too many."""
-    value = known.get(key)
-    if value is None:
-        value = known[key] = make()
-        if len(known) > KEPT_MESSAGES:
-            del known[next(iter(known))]
-    return value
+        write_event(message, event, revision, event_id, self.log.token(revision))
+        return message
 
 
 def _cut(

@@ -1,7 +1,6 @@
 """Everything that changes state; each command takes many items and one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import ClassVar
@@ -14,13 +13,13 @@ from scheduler_service.domain.events import WorkloadEvent
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.errors import Failure
+from servicekit.values import Value
 
 CANCELLATION_KEPT = timedelta(days=7)
 _UNKNOWN_TIME = timedelta()
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(Value, frozen=True):
     """What became of one workload: as it stands, whether it was known, or why it is refused."""
 
     workload: Workload
@@ -28,8 +27,7 @@ class Enqueued:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class EnqueueWorkloads:
+class EnqueueWorkloads(Value, frozen=True):
     """Puts workloads into the queue in the order given; one that is known changes nothing."""
 
     name: ClassVar[str] = "workload.enqueue"
@@ -69,16 +67,14 @@ class CancelKind(Enum):
     NOT_FOUND = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class CancelResult:
+class CancelResult(Value, frozen=True):
     """One workload's answer."""
 
     workload_id: str
     kind: CancelKind
 
 
-@dataclass(frozen=True, slots=True)
-class CancelWorkloads:
+class CancelWorkloads(Value, frozen=True):
     """Ends waiting and running workloads, and remembers ids that are not known yet.
 
     ``ran`` says for each running one's allocation how long it has run. One that started only after
@@ -126,8 +122,7 @@ class CancelWorkloads:
         return CancelKind.CANCELLED
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedStart:
+class PlannedStart(Value, frozen=True):
     """A decision to start, with the id of the allocation to be made."""
 
     workload_id: str
@@ -135,16 +130,14 @@ class PlannedStart:
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatched:
+class Dispatched(Value, frozen=True):
     """What became of decisions: the workloads that run now, and those that had ended before."""
 
     started: Sequence[Workload]
     skipped: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class StartWorkloads:
+class StartWorkloads(Value, frozen=True):
     """Carries out an engine's decisions; a workload that no longer waits is skipped.
 
     Raises:
@@ -194,8 +187,7 @@ class StartWorkloads:
         unit.events.append(event, at=self.now)
 
 
-@dataclass(frozen=True, slots=True)
-class FinishWorkloads:
+class FinishWorkloads(Value, frozen=True):
     """Ends workloads whose runs have ended; a stale result is dropped.
 
     A result is stale when its workload no longer runs under that allocation.
@@ -230,8 +222,7 @@ class FinishWorkloads:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class ForgetCancellations:
+class ForgetCancellations(Value, frozen=True):
     """Deletes early cancellations whose time is over."""
 
     name: ClassVar[str] = "cancellations.forget"

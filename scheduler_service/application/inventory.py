@@ -1,15 +1,14 @@
 """Brings the stored inventory in line with the one that is configured."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from scheduler_service.application.ports import UnitOfWork
 from scheduler_service.domain.resources import Node, Pool
+from servicekit.values import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class InventoryChange:
+class InventoryChange(Value, frozen=True):
     """How many nodes were added, removed, and kept for what runs on them."""
 
     added: int
@@ -17,8 +16,7 @@ class InventoryChange:
     retired: int
 
 
-@dataclass(frozen=True, slots=True)
-class SyncInventory:
+class SyncInventory(Value, frozen=True):
     """Adds new nodes and removes absent ones; what runs is never touched.
 
     A node that is absent, or wanted with other devices, is retired while something runs on it: it

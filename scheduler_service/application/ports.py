@@ -1,7 +1,6 @@
 """What the application needs of the outside world."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
@@ -10,6 +9,7 @@ from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Node, Placement, Pool
 from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
 from scheduler_service.domain.workload import Workload, WorkloadState
+from servicekit.values import Value
 
 
 class Workloads(Protocol):
@@ -117,8 +117,7 @@ class UnitOfWork(Protocol):
         """The event log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Value, frozen=True):
     """Everything that an engine is built from, as it stood at one revision of the log.
 
     Attributes:
@@ -131,8 +130,7 @@ class Snapshot:
     running: Sequence[Workload]
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadFilter:
+class WorkloadFilter(Value, frozen=True):
     """Which workloads to list; what is empty does not restrict."""
 
     states: frozenset[WorkloadState] = frozenset()
@@ -143,8 +141,7 @@ class WorkloadFilter:
     node_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Value, frozen=True):
     """Some workloads in the order of arrival; ``last`` is where the next page begins, if any."""
 
     workloads: Sequence[Workload]
@@ -173,8 +170,7 @@ class Reader(Protocol):
         """Returns what is known of pools beside their nodes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Value, frozen=True):
     """What a backend is asked to run, and since when it should have been running."""
 
     allocation_id: str
@@ -185,8 +181,7 @@ class Run:
     started_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedRun:
+class FinishedRun(Value, frozen=True):
     """A run that ended by itself; ``ran`` is how long it ran, by the backend's measure."""
 
     run: Run

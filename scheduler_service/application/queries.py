@@ -1,17 +1,16 @@
 """Everything that only reads."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from scheduler_service.application.ports import Page, Reader, WorkloadFilter
 from scheduler_service.domain.engine import PoolUse
 from scheduler_service.domain.errors import WorkloadNotFound
 from scheduler_service.domain.resources import Pool
 from scheduler_service.domain.workload import Workload
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class PoolReport:
+class PoolReport(Value, frozen=True):
     """A pool: what it is for, and how it is used now."""
 
     pool: Pool

@@ -8,45 +8,40 @@ cancellation of that workload.
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
 from scheduler_service.domain.resources import Node, Placement, ResourceType
 from scheduler_service.domain.spec import WorkloadSpec
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class NodeUp:
+class NodeUp(Value, frozen=True):
     """A node is there, or a retired one is still there."""
 
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(Value, frozen=True):
     """A workload waits from now on, behind all that were submitted before."""
 
     spec: WorkloadSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Value, frozen=True):
     """A workload runs already: told while the engine's state is rebuilt."""
 
     spec: WorkloadSpec
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Value, frozen=True):
     """A workload neither waits nor runs any more. Unknown ids are passed over."""
 
     workload_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Value, frozen=True):
     """A running workload has ended. Unknown ids are passed over."""
 
     workload_id: str
@@ -62,16 +57,14 @@ class RefusalReason(enum.StrEnum):
     EXCEEDS_POOL = "EXCEEDS_POOL"
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Value, frozen=True):
     """Start this workload there."""
 
     workload_id: str
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class Refuse:
+class Refuse(Value, frozen=True):
     """End this workload: it can never run here."""
 
     workload_id: str
@@ -79,8 +72,7 @@ class Refuse:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decisions:
+class Decisions(Value, frozen=True):
     """What should happen next; starts are in the order in which they were decided."""
 
     starts: Sequence[Start] = ()
@@ -90,8 +82,7 @@ class Decisions:
         return bool(self.starts or self.refusals)
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceUse:
+class DeviceUse(Value, frozen=True):
     """Devices of one model in one pool: all of them and the free part, in thousandths."""
 
     resource_type: ResourceType
@@ -101,8 +92,7 @@ class DeviceUse:
     free_devices: int
 
 
-@dataclass(frozen=True, slots=True)
-class PoolUse:
+class PoolUse(Value, frozen=True):
     """How a pool is used now, retired nodes left out.
 
     Processor cores and memory count only on nodes where they are limited.

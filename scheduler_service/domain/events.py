@@ -3,16 +3,15 @@
 An event carries everything that a reader of the log needs, so that nobody has to ask for more.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.spec import WorkloadSpec
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadQueued:
+class WorkloadQueued(Value, frozen=True):
     """It was accepted and waits."""
 
     kind: ClassVar[str] = "workload.queued"
@@ -21,8 +20,7 @@ class WorkloadQueued:
     spec: WorkloadSpec
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadStarted:
+class WorkloadStarted(Value, frozen=True):
     """It got its allocation and runs."""
 
     kind: ClassVar[str] = "workload.started"
@@ -32,8 +30,7 @@ class WorkloadStarted:
     placement: Placement
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadFinished:
+class WorkloadFinished(Value, frozen=True):
     """It ended by itself, by its time limit or by a fault."""
 
     kind: ClassVar[str] = "workload.finished"
@@ -43,8 +40,7 @@ class WorkloadFinished:
     used_milli_gpu_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadCancelled:
+class WorkloadCancelled(Value, frozen=True):
     """Its caller cancelled it; it used nothing unless it had run."""
 
     kind: ClassVar[str] = "workload.cancelled"
@@ -54,8 +50,7 @@ class WorkloadCancelled:
     used_milli_gpu_seconds: int
 
 
-@dataclass(frozen=True, slots=True)
-class WorkloadRefused:
+class WorkloadRefused(Value, frozen=True):
     """It can never run here; ``reason`` is for programs, ``message`` for people."""
 
     kind: ClassVar[str] = "workload.refused"

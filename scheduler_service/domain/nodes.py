@@ -1,7 +1,5 @@
 """What is free on each node: the engine's own books, changed by every take and give."""
 
-from dataclasses import dataclass
-
 from scheduler_service.domain.resources import (
     WHOLE,
     Demand,
@@ -9,12 +7,12 @@ from scheduler_service.domain.resources import (
     Node,
     NodeSlice,
 )
+from servicekit.values import Value
 
 UNLIMITED = 1 << 40
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Value, frozen=True):
     """A demand on one node: whole devices, or a share of one, and what it needs beside them."""
 
     whole: int

@@ -1,7 +1,8 @@
 """How a run ended."""
 
 import enum
-from dataclasses import dataclass
+
+from servicekit.values import Value
 
 
 class OutcomeKind(enum.StrEnum):
@@ -13,8 +14,7 @@ class OutcomeKind(enum.StrEnum):
     TIMED_OUT = "timed_out"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Value, frozen=True):
     """How a run ended; the exit code is 0 when it did not end by itself."""
 
     kind: OutcomeKind

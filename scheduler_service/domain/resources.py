@@ -1,7 +1,8 @@
 """What work asks for, and the part of the inventory that it is given."""
 
 import enum
-from dataclasses import dataclass
+
+from servicekit.values import Value
 
 WHOLE = 1000
 """Thousandths of one whole device."""
@@ -16,8 +17,7 @@ class ResourceType(enum.StrEnum):
     TPU = "tpu"
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Value, frozen=True):
     """What one run needs; every quantity is per node.
 
     Attributes:
@@ -66,16 +66,14 @@ class Demand:
         return (self.gpu_type, *self.alternative_gpu_types) if self.gpu_type else ()
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceSlice:
+class DeviceSlice(Value, frozen=True):
     """Part of one device: its position in its node, from 0, and the share held in thousandths."""
 
     index: int
     milli_gpu: int
 
 
-@dataclass(frozen=True, slots=True)
-class NodeSlice:
+class NodeSlice(Value, frozen=True):
     """Part of one node that a run holds."""
 
     node_id: str
@@ -86,8 +84,7 @@ class NodeSlice:
     memory_gb: int
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Value, frozen=True):
     """Where a run was put: one slice for each of its nodes."""
 
     pool: str
@@ -95,8 +92,7 @@ class Placement:
     slices: tuple[NodeSlice, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(Value, frozen=True):
     """A group of nodes that work is queued for together; ``environment`` says what it is for."""
 
     name: str
@@ -104,8 +100,7 @@ class Pool:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Value, frozen=True):
     """One machine of the inventory.
 
     Attributes:

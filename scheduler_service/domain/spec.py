@@ -1,10 +1,10 @@
 """What a caller hands over: what decisions depend on, the program, what a simulation does."""
 
 import enum
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from scheduler_service.domain.resources import Demand
+from servicekit.values import Value, field
 
 
 class Strategy(enum.StrEnum):
@@ -24,8 +24,7 @@ class PriorityClass(enum.StrEnum):
     LOW = "low"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkloadSpec:
+class WorkloadSpec(Value, frozen=True, kw_only=True):
     """Everything about a workload that a decision may depend on.
 
     Attributes:
@@ -52,8 +51,7 @@ class WorkloadSpec:
     max_runtime: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(Value, frozen=True):
     """What is run; at most one of ``command`` and ``args`` is given.
 
     Attributes:
@@ -66,8 +64,7 @@ class Program:
     environment: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Simulation:
+class Simulation(Value, frozen=True):
     """What a simulated run does; ``duration`` is virtual time, None leaves it to the backend."""
 
     duration: timedelta | None = None

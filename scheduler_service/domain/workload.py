@@ -5,7 +5,6 @@ new workload and the event that says so; a verb that the state does not allow ra
 """
 
 import enum
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
@@ -19,6 +18,7 @@ from scheduler_service.domain.events import (
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
+from servicekit.values import Value, field, replace
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -43,8 +43,7 @@ class NotAllowed(Exception):
     """The workload's state does not allow the verb; whoever calls it has looked too late."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(Value, frozen=True, kw_only=True):
     """One attempt to run something.
 
     Attributes:

@@ -65,7 +65,6 @@ class Gate:
             elif key == "traceparent":
                 traceparent = value
         request_id = usable_request_id(request_id)
-        context.set_trailing_metadata((("x-request-id", request_id),))
         remaining: float | None = context.time_remaining()
         limit = cap if remaining is None or remaining > cap else None
         call = Call(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from job_service.application.ports import EntryQuery, JobQuery, QueuedRun
@@ -12,6 +12,7 @@ from job_service.domain.ledger import Account, Entry
 from job_service.domain.reports import Report
 from servicekit.clock import to_micros
 from servicekit.errors import Aborted
+from servicekit.values import replace
 
 
 @dataclass

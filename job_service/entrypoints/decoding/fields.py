@@ -63,6 +63,8 @@ def known(values: Mapping[int, T], number: int, field: str) -> T:
 
 def labels(pairs: Mapping[str, str], field: str) -> dict[str, str]:
     """Labels by their keys."""
+    if not pairs:
+        return {}
     if len(pairs) > MOST_LABELS:
         raise invalid(field, f"at most {MOST_LABELS} labels")
     for key, value in pairs.items():

@@ -182,6 +182,8 @@ def _unknown_type(field: str, gpu_type: str, known_types: frozenset[str]) -> Inv
 
 
 def _environment(variables: Mapping[str, str], path: str) -> dict[str, str]:
+    if not variables:
+        return {}
     written = " ".join(f"{name}={value}" for name, value in variables.items())
     fields.text(written, f"{path}environment", LARGEST_ENVIRONMENT)
     return dict(variables)

@@ -1,5 +1,7 @@
 """Jobs, their runs and their events."""
 
+from datetime import datetime
+
 from gpuaas.job.v1 import job_event_pb2, job_pb2, run_pb2
 from gpuaas.scheduler.v1 import resource_pb2
 from job_service.domain.job import (
@@ -8,134 +10,141 @@ from job_service.domain.job import (
     Job,
     JobEvent,
     JobState,
-    NodeSlice,
     Placement,
     Run,
     RunState,
 )
-from job_service.entrypoints.encoding.specs import spec_message
-from servicekit.wellknown import timestamp, timestamp_or_none
+from job_service.entrypoints.encoding.specs import write_spec
+from servicekit.wellknown import write_time
 
 _STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state}") for state in JobState}
 _RUN_STATES = {state: run_pb2.RunState.Value(f"RUN_STATE_{state}") for state in RunState}
 _EVENT_KINDS = {kind: job_event_pb2.JobEvent.Kind.Value(f"KIND_{kind}") for kind in EventKind}
 _WAITING = {
-    JobState.PENDING: (job_pb2.WaitingReason.KIND_APPROVAL, "Waits for an admin's approval."),
-    JobState.APPROVED: (
-        job_pb2.WaitingReason.KIND_HELD,
-        "Approved; waits for an admin to start it.",
+    JobState.PENDING: job_pb2.WaitingReason(
+        kind=job_pb2.WaitingReason.KIND_APPROVAL, message="Waits for an admin's approval."
     ),
-    JobState.QUEUED: (job_pb2.WaitingReason.KIND_RESOURCES, "Waits for free devices."),
+    JobState.APPROVED: job_pb2.WaitingReason(
+        kind=job_pb2.WaitingReason.KIND_HELD, message="Approved; waits for an admin to start it."
+    ),
+    JobState.QUEUED: job_pb2.WaitingReason(
+        kind=job_pb2.WaitingReason.KIND_RESOURCES, message="Waits for free devices."
+    ),
 }
 
 
-def job_message(job: Job, spec: job_pb2.JobSpec | None = None) -> job_pb2.Job:
-    """A job; ``spec`` is its spec's message where that has been made before."""
-    return job_pb2.Job(
-        id=job.id,
-        owner_id=job.owner.id,
-        owner=job.owner.name,
-        team=job.owner.team,
-        spec=spec or spec_message(job.spec),
-        state=_STATES[job.state],
-        status=job.state.value,
-        gpu_type=job.spec.resources.gpu_type,
-        create_time=timestamp(job.created_at),
-        update_time=timestamp(job.updated_at),
-        approve_time=timestamp_or_none(job.approved_at),
-        queue_time=timestamp_or_none(job.queued_at),
-        start_time=timestamp_or_none(job.started_at),
-        end_time=timestamp_or_none(job.ended_at),
-        current_run=_run(job, job.run) if job.run else None,
-        run_count=job.run_count,
-        failure=_failure(job.failure) if job.failure else None,
-        waiting=_waiting(job),
-        reject_reason=job.reject_reason,
-        approved_by=job.approved_by,
-        reserved_milli_gpu_seconds=job.reserved,
-        used_milli_gpu_seconds=job.used,
-        version=job.changes,
-        cancelled_by=job.cancelled_by,
-        cancel_reason=job.cancel_reason,
-        task_id=job.id,
-        created_at=timestamp(job.created_at),
-    )
+def job_message(job: Job) -> job_pb2.Job:
+    """A job."""
+    message = job_pb2.Job()
+    write_job(message, job)
+    return message
 
 
-def event_message(
+def write_job(message: job_pb2.Job, job: Job) -> None:
+    """A job, in place."""
+    message.id = message.task_id = job.id
+    message.owner_id = job.owner.id
+    message.owner = job.owner.name
+    message.team = job.owner.team
+    write_spec(message.spec, job.spec)
+    message.state = _STATES[job.state]
+    message.status = job.state.value
+    message.gpu_type = job.spec.resources.gpu_type
+    write_time(message.create_time, job.created_at)
+    write_time(message.created_at, job.created_at)
+    write_time(message.update_time, job.updated_at)
+    message.reserved_milli_gpu_seconds = job.reserved
+    message.used_milli_gpu_seconds = job.used
+    message.version = job.changes
+    if waiting := _WAITING.get(job.state):
+        message.waiting.CopyFrom(waiting)
+    if job.approved_at:
+        _write_course(message, job, job.approved_at)
+    if job.ended_at:
+        _write_end(message, job, job.ended_at)
+
+
+def write_event(
+    message: job_event_pb2.JobEvent,
     event: JobEvent,
     revision: int,
     event_id: str,
     resume_token: str,
-    spec: job_pb2.JobSpec | None = None,
-) -> job_event_pb2.JobEvent:
-    """An event of a job; ``spec`` as above."""
-    return job_event_pb2.JobEvent(
-        revision=revision,
-        id=event_id,
-        kind=_EVENT_KINDS[event.kind],
-        time=timestamp(event.at),
-        actor=event.actor,
-        reason=event.reason,
-        job=job_message(event.job, spec),
-        resume_token=resume_token,
-        previous_state=_STATES[event.previous_state]
-        if event.previous_state
-        else job_pb2.JOB_STATE_UNSPECIFIED,
-        run_id=event.job.run.id if event.job.run else "",
-    )
+) -> None:
+    """An event of a job, in place."""
+    message.revision = revision
+    message.id = event_id
+    message.kind = _EVENT_KINDS[event.kind]
+    write_time(message.time, event.at)
+    message.actor = event.actor
+    message.reason = event.reason
+    write_job(message.job, event.job)
+    message.resume_token = resume_token
+    if event.previous_state:
+        message.previous_state = _STATES[event.previous_state]
+    if event.job.run:
+        message.run_id = event.job.run.id
 
 
-def _run(job: Job, run: Run) -> run_pb2.Run:
-    return run_pb2.Run(
-        id=run.id,
-        job_id=job.id,
-        attempt=run.attempt,
-        state=_RUN_STATES[run.state],
-        placement=_placement(run.placement) if run.placement else None,
-        queue_time=timestamp(run.queued_at),
-        start_time=timestamp_or_none(run.started_at),
-        end_time=timestamp_or_none(run.ended_at),
-        exit_code=run.exit_code,
-        failure=_failure(job.failure) if job.failure else None,
-        used_milli_gpu_seconds=run.used,
-    )
+def _write_course(message: job_pb2.Job, job: Job, approved_at: datetime) -> None:
+    """What a job has once it is approved."""
+    message.approved_by = job.approved_by
+    write_time(message.approve_time, approved_at)
+    if job.queued_at:
+        write_time(message.queue_time, job.queued_at)
+    if job.started_at:
+        write_time(message.start_time, job.started_at)
+    message.run_count = job.run_count
+    if job.run:
+        _write_run(message.current_run, job, job.run)
 
 
-def _placement(placement: Placement) -> resource_pb2.Placement:
-    return resource_pb2.Placement(
-        allocation_id=placement.allocation_id,
-        pool=placement.pool,
-        provider=placement.provider,
-        slices=[_slice(node) for node in placement.slices],
-    )
+def _write_end(message: job_pb2.Job, job: Job, ended_at: datetime) -> None:
+    """What a job has once it has ended."""
+    write_time(message.end_time, ended_at)
+    message.reject_reason = job.reject_reason
+    message.cancelled_by = job.cancelled_by
+    message.cancel_reason = job.cancel_reason
+    if job.failure:
+        _write_failure(message.failure, job.failure)
 
 
-def _slice(node: NodeSlice) -> resource_pb2.NodeSlice:
-    return resource_pb2.NodeSlice(
-        node_id=node.node_id,
-        node=node.node,
-        gpu_type=node.gpu_type,
-        devices=[
-            resource_pb2.DeviceSlice(index=device.index, milli_gpu=device.milli_gpu)
-            for device in node.devices
-        ],
-        vcpus=node.vcpus,
-        memory_gb=node.memory_gb,
-    )
+def _write_run(message: run_pb2.Run, job: Job, run: Run) -> None:
+    message.id = run.id
+    message.job_id = job.id
+    message.attempt = run.attempt
+    message.state = _RUN_STATES[run.state]
+    write_time(message.queue_time, run.queued_at)
+    if run.placement:
+        _write_placement(message.placement, run.placement)
+    if run.started_at:
+        write_time(message.start_time, run.started_at)
+    if run.ended_at:
+        write_time(message.end_time, run.ended_at)
+    message.exit_code = run.exit_code
+    message.used_milli_gpu_seconds = run.used
+    if job.failure:
+        _write_failure(message.failure, job.failure)
 
 
-def _failure(failure: Failure) -> run_pb2.Failure:
-    return run_pb2.Failure(
-        fault=run_pb2.FaultParty.Value(f"FAULT_PARTY_{failure.fault}"),
-        reason=run_pb2.FailureReason.Value(f"FAILURE_REASON_{failure.reason}"),
-        message=failure.message,
-        exit_code=failure.exit_code,
-    )
+def _write_placement(message: resource_pb2.Placement, placement: Placement) -> None:
+    message.allocation_id = placement.allocation_id
+    message.pool = placement.pool
+    message.provider = placement.provider
+    for node in placement.slices:
+        part = message.slices.add(
+            node_id=node.node_id,
+            node=node.node,
+            gpu_type=node.gpu_type,
+            vcpus=node.vcpus,
+            memory_gb=node.memory_gb,
+        )
+        for device in node.devices:
+            part.devices.add(index=device.index, milli_gpu=device.milli_gpu)
 
 
-def _waiting(job: Job) -> job_pb2.WaitingReason | None:
-    if job.state not in _WAITING:
-        return None
-    kind, message = _WAITING[job.state]
-    return job_pb2.WaitingReason(kind=kind, message=message)
+def _write_failure(message: run_pb2.Failure, failure: Failure) -> None:
+    message.fault = run_pb2.FaultParty.Value(f"FAULT_PARTY_{failure.fault}")
+    message.reason = run_pb2.FailureReason.Value(f"FAILURE_REASON_{failure.reason}")
+    message.message = failure.message
+    message.exit_code = failure.exit_code

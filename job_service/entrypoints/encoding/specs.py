@@ -1,9 +1,19 @@
-"""What was asked for."""
+"""What was asked for.
+
+Messages are written in place: a part that is made on its own is copied into its whole.
+"""
 
 from gpuaas.job.v1 import job_pb2
 from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
-from job_service.domain.spec import JobSpec, PriorityClass, ResourceSpec, ResourceType, Simulation
-from servicekit.wellknown import duration
+from job_service.domain.spec import (
+    JobSpec,
+    PriorityClass,
+    ResourceSpec,
+    ResourceType,
+    Simulation,
+    Strategy,
+)
+from servicekit.wellknown import write_span
 
 _RESOURCE_TYPES = {
     kind: resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{kind}") for kind in ResourceType
@@ -11,50 +21,52 @@ _RESOURCE_TYPES = {
 _PRIORITY_CLASSES = {
     rank: resource_pb2.PriorityClass.Value(f"PRIORITY_CLASS_{rank}") for rank in PriorityClass
 }
+_STRATEGIES: dict[Strategy | None, resource_pb2.Strategy.ValueType] = {
+    None: resource_pb2.STRATEGY_UNSPECIFIED,
+    **{it: resource_pb2.Strategy.Value(f"STRATEGY_{it}") for it in Strategy},
+}
 
 
-def spec_message(spec: JobSpec) -> job_pb2.JobSpec:
+def write_spec(message: job_pb2.JobSpec, spec: JobSpec) -> None:
     """What was asked for."""
-    return job_pb2.JobSpec(
-        name=spec.name,
-        command=spec.command,
-        args=spec.args,
-        image=spec.image,
-        environment=spec.environment,
-        resources=resources_message(spec.resources),
-        pool=spec.pool,
-        provider=spec.provider,
-        strategy=_strategy(spec),
-        priority_class=_PRIORITY_CLASSES[spec.priority_class],
-        priority=spec.priority,
-        preemptible=spec.preemptible,
-        estimated_duration=duration(spec.estimated_duration),
-        max_runtime=duration(spec.max_runtime),
-        labels=spec.labels,
-        simulation=_simulation(spec.simulation) if spec.simulation else None,
-    )
+    message.name = spec.name
+    message.command = spec.command
+    message.args.extend(spec.args)
+    message.image = spec.image
+    if spec.environment:
+        message.environment.update(spec.environment)
+    write_resources(message.resources, spec.resources)
+    message.pool = spec.pool
+    message.provider = spec.provider
+    message.strategy = _STRATEGIES[spec.strategy]
+    message.priority_class = _PRIORITY_CLASSES[spec.priority_class]
+    message.priority = spec.priority
+    message.preemptible = spec.preemptible
+    write_span(message.estimated_duration, spec.estimated_duration)
+    write_span(message.max_runtime, spec.max_runtime)
+    if spec.labels:
+        message.labels.update(spec.labels)
+    if spec.simulation:
+        _write_simulation(message.simulation, spec.simulation)
 
 
-def resources_message(resources: ResourceSpec) -> resource_pb2.ResourceSpec:
+def write_resources(message: resource_pb2.ResourceSpec, resources: ResourceSpec) -> None:
     """Devices, cores and memory."""
-    return resource_pb2.ResourceSpec(
-        resource_type=_RESOURCE_TYPES[resources.resource_type],
-        gpu_type=resources.gpu_type,
-        count=resources.count,
-        milli_gpu_per_device=resources.milli_gpu_per_device,
-        memory_gb=resources.memory_gb,
-        vcpus=resources.vcpus,
-        nodes=resources.nodes,
-        alternative_gpu_types=resources.alternative_gpu_types,
-        device_memory_gb=resources.device_memory_gb,
-        node_labels=resources.node_labels,
-    )
+    message.resource_type = _RESOURCE_TYPES[resources.resource_type]
+    message.gpu_type = resources.gpu_type
+    message.count = resources.count
+    message.milli_gpu_per_device = resources.milli_gpu_per_device
+    message.memory_gb = resources.memory_gb
+    message.vcpus = resources.vcpus
+    message.nodes = resources.nodes
+    message.alternative_gpu_types.extend(resources.alternative_gpu_types)
+    message.device_memory_gb = resources.device_memory_gb
+    if resources.node_labels:
+        message.node_labels.update(resources.node_labels)
 
 
-def _simulation(simulation: Simulation) -> workload_pb2.Simulation:
-    length = duration(simulation.duration) if simulation.duration is not None else None
-    return workload_pb2.Simulation(duration=length, exit_code=simulation.exit_code)
-
-
-def _strategy(spec: JobSpec) -> resource_pb2.Strategy.ValueType:
-    return resource_pb2.Strategy.Value(f"STRATEGY_{spec.strategy or 'UNSPECIFIED'}")
+def _write_simulation(message: workload_pb2.Simulation, simulation: Simulation) -> None:
+    message.SetInParent()
+    message.exit_code = simulation.exit_code
+    if simulation.duration is not None:
+        write_span(message.duration, simulation.duration)

@@ -6,8 +6,9 @@ from gpuaas.job.v1 import job_service_pb2
 from job_service.domain.errors import BatchAborted
 from job_service.domain.job import Job, JobState
 from job_service.domain.spec import JobSpec
-from job_service.entrypoints.encoding.jobs import job_message
+from job_service.entrypoints.encoding.jobs import write_job
 from servicekit.errors import Failure
+from servicekit.wellknown import write_time
 
 _SUBMITTED = {
     JobState.PENDING: "Waits for an admin's approval.",
@@ -18,31 +19,33 @@ _SUBMITTED = {
 
 def submit_response(job: Job) -> job_service_pb2.SubmitJobResponse:
     """The answer to a submit, retold for clients that look for a task."""
-    message, resources = job_message(job), job.spec.resources
-    return job_service_pb2.SubmitJobResponse(
-        job=message,
+    resources = job.spec.resources
+    message = job_service_pb2.SubmitJobResponse(
         task_id=job.id,
         provider=job.spec.provider,
         routing_key=f"{job.spec.provider}_{resources.gpu_type}_{resources.count}",
         queue="gpu_tasks",
         status=job.state.value.lower(),
         message=_SUBMITTED.get(job.state, ""),
-        created_at=message.create_time,
-        scheduling_info=_scheduling_info(job.spec),
     )
+    write_job(message.job, job)
+    write_time(message.created_at, job.created_at)
+    _write_scheduling_info(message.scheduling_info, job.spec)
+    return message
 
 
 def batch_response(results: list[Job | Failure]) -> job_service_pb2.BatchSubmitJobsResponse:
     """An answer per item of a batch."""
-    return job_service_pb2.BatchSubmitJobsResponse(
-        results=[
-            job_service_pb2.BatchSubmitResult(job=job_message(result))
-            if isinstance(result, Job)
-            else job_service_pb2.BatchSubmitResult(error=_item_error(result))
-            for result in results
-        ],
-        submitted_count=sum(isinstance(result, Job) for result in results),
+    message = job_service_pb2.BatchSubmitJobsResponse(
+        submitted_count=sum(isinstance(result, Job) for result in results)
     )
+    for result in results:
+        item = message.results.add()
+        if isinstance(result, Job):
+            write_job(item.job, result)
+        else:
+            _write_item_error(item.error, result)
+    return message
 
 
 def aborted_batch(aborted: BatchAborted, count: int) -> job_service_pb2.BatchSubmitJobsResponse:
@@ -52,25 +55,20 @@ def aborted_batch(aborted: BatchAborted, count: int) -> job_service_pb2.BatchSub
     return batch_response(results)
 
 
-def _scheduling_info(spec: JobSpec) -> job_service_pb2.SchedulingInfo:
+def _write_scheduling_info(message: job_service_pb2.SchedulingInfo, spec: JobSpec) -> None:
     resources = spec.resources
-    return job_service_pb2.SchedulingInfo(
-        strategy=(spec.strategy or "balanced").lower(),
-        estimated_duration=spec.estimated_duration / timedelta(hours=1),
-        gpu_spec=job_service_pb2.GpuSpec(
-            gpu_type=resources.gpu_type,
-            gpu_count=resources.count,
-            memory_gb=resources.memory_gb,
-            vcpus=resources.vcpus,
-            priority=spec.priority,
-        ),
-    )
+    message.strategy = (spec.strategy or "balanced").lower()
+    message.estimated_duration = spec.estimated_duration / timedelta(hours=1)
+    asked = message.gpu_spec
+    asked.gpu_type = resources.gpu_type
+    asked.gpu_count = resources.count
+    asked.memory_gb = resources.memory_gb
+    asked.vcpus = resources.vcpus
+    asked.priority = spec.priority
 
 
-def _item_error(refusal: Failure) -> job_service_pb2.ItemError:
-    return job_service_pb2.ItemError(
-        code=refusal.kind.value,
-        reason=refusal.reason,
-        message=refusal.message,
-        metadata=refusal.metadata,
-    )
+def _write_item_error(message: job_service_pb2.ItemError, refusal: Failure) -> None:
+    message.code = refusal.kind.value
+    message.reason = refusal.reason
+    message.message = refusal.message
+    message.metadata.update(refusal.metadata)

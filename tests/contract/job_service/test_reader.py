@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from job_service.domain.job import Change, JobState
 from job_service.domain.ledger import EntryKind
 from job_service.domain.spec import ResourceSpec
 from servicekit.clock import to_micros
+from servicekit.values import replace
 from tests.contract.job_service.conftest import Store
 from tests.fakes.jobs import (
     ADA,

@@ -1,7 +1,6 @@
 """What the repositories promise, whatever is behind them."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,6 +17,7 @@ from job_service.domain.ledger import Account, Entry, EntryKind
 from job_service.domain.reports import ReportKind
 from job_service.domain.spec import ResourceSpec, ResourceType, Simulation, Strategy
 from servicekit.errors import Aborted
+from servicekit.values import replace
 from tests.contract.job_service.conftest import Store
 from tests.fakes.jobs import (
     HOUR,

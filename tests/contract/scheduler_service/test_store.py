@@ -1,7 +1,7 @@
 """What the repositories promise, whatever is behind them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from scheduler_service.domain.spec import (
 )
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.errors import Aborted
+from servicekit.values import replace
 from tests.contract.scheduler_service.conftest import Store
 from tests.scheduler_examples import (
     LATER,

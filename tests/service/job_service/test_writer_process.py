@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from servicekit.clock import SystemClock
 from servicekit.commits import Defect
 from servicekit.ids import new_id
 from servicekit.storage import Storage, opened
+from servicekit.values import replace
 
 
 def submit(hours: int) -> SubmitJob:
@@ -56,7 +56,7 @@ async def test_a_command_that_cannot_travel_is_told_and_the_next_one_runs(sqlite
     settings = Settings(database_url=sqlite_url)
     clock = SystemClock()
     async with opened("job_service", settings, PLUMBING, SqlUnitOfWork, clock) as storage:
-        stuck = replace(submit(hours=1), policy=lambda: None)  # type: ignore[arg-type]
+        stuck = replace(submit(hours=1), policy=lambda: None)
         with pytest.raises(Defect, match="cannot travel"):
             await storage.writer.execute(stuck)
         assert "PENDING" == (await storage.writer.execute(submit(hours=1))).state

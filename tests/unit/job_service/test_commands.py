@@ -1,7 +1,6 @@
 """What changes jobs and quota, over ports in memory."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from job_service.domain.job import EventKind, Job, JobState
 from job_service.domain.ledger import EntryKind
 from job_service.domain.spec import ResourceSpec, ResourceType
 from servicekit.errors import Failure, invalid
+from servicekit.values import replace
 from tests.fakes.job_service import FakeStore, FakeUnit
 from tests.fakes.jobs import (
     ADMIN_CALLS,

@@ -19,7 +19,7 @@ from job_service.domain.spec import (
 )
 from job_service.entrypoints.decoding.specs import LARGEST_SPEC, job_spec
 from job_service.entrypoints.decoding.submits import batch_specs, submitted_spec
-from job_service.entrypoints.encoding.specs import spec_message
+from job_service.entrypoints.encoding.specs import write_spec
 from servicekit.errors import Failure, InvalidArgument, Unimplemented
 
 KNOWN = frozenset({"A100", "T4"})
@@ -94,7 +94,10 @@ def test_a_command_is_all_it_takes() -> None:
 
 def test_what_is_answered_can_be_submitted_again() -> None:
     """Every field comes back as it went in."""
-    assert FULL == job_spec(spec_message(FULL), "spec.", KNOWN)
+    message = job_pb2.JobSpec()
+    write_spec(message, FULL)
+
+    assert FULL == job_spec(message, "spec.", KNOWN)
 
 
 def test_hours_are_another_word_for_the_estimate() -> None:

@@ -1,6 +1,5 @@
 """What only reads, over a reader in memory."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from job_service.domain.errors import JobNotFound, QuotaExceeded
 from job_service.domain.job import JobState
 from servicekit.errors import InvalidArgument
 from servicekit.tokens import encode_page_token
+from servicekit.values import replace
 from tests.fakes.job_service import FakeStore, FakeUnit
 from tests.fakes.jobs import (
     ADA_CALLS,

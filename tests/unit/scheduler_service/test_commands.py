@@ -1,6 +1,5 @@
 """What each command changes, and what it refuses to change."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -26,6 +25,7 @@ from scheduler_service.domain.events import (
 )
 from scheduler_service.domain.spec import Simulation
 from scheduler_service.domain.workload import WorkloadState, used_milli_gpu_seconds
+from servicekit.values import replace
 from tests.fakes.scheduler_service import FakeStore
 from tests.scheduler_examples import (
     LATER,

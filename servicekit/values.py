@@ -1,0 +1,14 @@
+"""The base of a service's values: what its domain is made of, and the commands that change it."""
+
+from msgspec import Struct, field
+from msgspec.structs import asdict, replace
+
+__all__ = ["Value", "asdict", "field", "replace"]
+
+
+class Value(Struct, frozen=True, omit_defaults=True):
+    """Compared by content and never changed; ``replace`` makes a changed copy.
+
+    A job's row, its events and the commands that travel to the writer's process hold nothing else,
+    so it is made to be cheap to build, to write as JSON (defaults left out) and to pickle.
+    """

@@ -1,0 +1,45 @@
+"""Values: frozen, compared by content, small as JSON, and able to travel."""
+
+import pickle
+
+import msgspec
+import pytest
+
+from servicekit.values import Value, field, replace
+
+
+class Point(Value, frozen=True):
+    """A value with a default of each sort."""
+
+    x: int
+    y: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+
+
+def test_a_value_never_changes() -> None:
+    """What was decided on cannot be altered behind the back of whoever decided."""
+    with pytest.raises(AttributeError):
+        Point(1).x = 2  # type: ignore[misc]
+
+
+def test_a_changed_copy_leaves_the_original() -> None:
+    """``replace`` keeps all that it is not told."""
+    point = Point(1, 2)
+
+    assert Point(1, 3) == replace(point, y=3)
+    assert Point(1, 2) == point
+
+
+def test_defaults_are_left_out_of_the_document_and_come_back() -> None:
+    """A row and an event hold only what differs from the usual."""
+    document = msgspec.json.encode(Point(1))
+
+    assert b'{"x":1}' == document
+    assert Point(1, 0, {}) == msgspec.json.decode(document, type=Point)
+
+
+def test_a_value_travels() -> None:
+    """Commands reach the writer's process as they were."""
+    point = Point(1, 2, {"a": "b"})
+
+    assert point == pickle.loads(pickle.dumps(point))
