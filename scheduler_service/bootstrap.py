@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from gpuaas.api.v1 import access_pb2
 from gpuaas.auth.v1 import auth_service_pb2
@@ -19,13 +20,14 @@ from gpuaas.scheduler.v1 import (
 from scheduler_service.adapters.documents import decode_event
 from scheduler_service.adapters.inventory_file import read_inventory
 from scheduler_service.adapters.issuer import fetch_jwks_over
+from scheduler_service.adapters.policy_file import read_policies
 from scheduler_service.adapters.reader import SqlReader
 from scheduler_service.adapters.simulated import SimulatedBackend
 from scheduler_service.adapters.tables import PLUMBING
 from scheduler_service.adapters.unit import SqlUnitOfWork
 from scheduler_service.application.inventory import SyncInventory
 from scheduler_service.config import Settings
-from scheduler_service.domain.fifo import FifoEngine
+from scheduler_service.domain.live import LiveEngine
 from scheduler_service.entrypoints.grpc_api import InventoryApi, SchedulerApi
 from scheduler_service.entrypoints.loops import Finishing, Forgetting, Scheduling
 from scheduler_service.entrypoints.watch import EventFeed
@@ -88,8 +90,10 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             seed=settings.simulation_seed,
             failure_rate=settings.simulation_failure_rate,
         )
+        policies = read_policies(settings.policy)
+        new_engine = partial(LiveEngine, policies, speed=settings.simulation_speed)
         scheduling = Scheduling(
-            writer, log, decode_event, reader, backend, FifoEngine, clock, new_id
+            writer, log, decode_event, reader, backend, new_engine, clock, new_id
         )
         works = {
             "schedule": scheduling.run,

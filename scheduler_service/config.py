@@ -23,6 +23,9 @@ class Settings(ServiceSettings):
     issuer: str = Field("gpuaas-auth", min_length=1, description="`iss` of access tokens")
     audience: str = Field(AUDIENCE, min_length=1, description="`aud` of access tokens")
     inventory: Path = Field(PACKAGED_INVENTORY, description="TOML file of pools and nodes")
+    policy: Path | None = Field(
+        None, description="TOML file of policies; without one every pool has the default policy"
+    )
     simulation_speed: float = Field(
         60.0, gt=0, le=1e9, description="virtual seconds that pass in one real second"
     )

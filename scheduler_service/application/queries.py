@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from scheduler_service.application.ports import Page, Reader, WorkloadFilter
-from scheduler_service.domain.engine import PoolUse
+from scheduler_service.domain.answers import PoolUse
 from scheduler_service.domain.errors import WorkloadNotFound
 from scheduler_service.domain.resources import Pool
 from scheduler_service.domain.workload import Workload

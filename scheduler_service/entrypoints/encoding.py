@@ -15,7 +15,7 @@ from gpuaas.scheduler.v1 import (
 )
 from scheduler_service.application.commands import CancelKind, CancelResult, Enqueued
 from scheduler_service.application.queries import PoolReport
-from scheduler_service.domain.engine import DeviceUse
+from scheduler_service.domain.answers import DeviceUse
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Demand, NodeSlice, Placement
 from scheduler_service.domain.workload import Workload

@@ -16,7 +16,7 @@ from gpuaas.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServi
 from scheduler_service.application import queries
 from scheduler_service.application.commands import CancelWorkloads, EnqueueWorkloads
 from scheduler_service.application.ports import Backend, Reader
-from scheduler_service.domain.engine import PoolUse
+from scheduler_service.domain.answers import PoolUse
 from scheduler_service.domain.workload import Workload
 from scheduler_service.entrypoints import decoding, encoding
 from scheduler_service.entrypoints.watch import EventFeed

@@ -11,9 +11,11 @@ from scheduler_service.application.commands import (
     FinishWorkloads,
     ForgetCancellations,
     PlannedStart,
+    PlannedStop,
     StartWorkloads,
 )
 from scheduler_service.application.ports import Backend, DecodeEvent, FinishedRun, Reader, Run
+from scheduler_service.domain.answers import Explanation, PoolUse, Quote
 from scheduler_service.domain.engine import (
     Cancelled,
     Decisions,
@@ -21,18 +23,19 @@ from scheduler_service.domain.engine import (
     Finished,
     NodeUp,
     Placed,
-    PoolUse,
     Start,
     Submitted,
 )
 from scheduler_service.domain.events import (
     WorkloadCancelled,
     WorkloadFinished,
+    WorkloadPreempted,
     WorkloadQueued,
     WorkloadStarted,
 )
+from scheduler_service.domain.spec import WorkloadSpec
 from scheduler_service.domain.workload import Workload
-from servicekit.clock import Clock
+from servicekit.clock import Clock, from_micros
 from servicekit.errors import Unavailable
 from servicekit.eventlog import EventLog
 from servicekit.failpoints import afailpoint
@@ -43,6 +46,7 @@ from servicekit.writer import Writer
 STARTS, SLICES = 500, 2_000
 RESULTS = 500
 HOUSEKEEPING = timedelta(hours=1)
+LONGEST = timedelta(days=1)
 
 _DECISIONS = Counter("gpuaas_scheduler_decisions_total", "Decisions carried out.", ("kind",))
 _STALE = Counter(
@@ -90,14 +94,28 @@ class Scheduling:
         Raises:
             Unavailable: the engine has not been built yet.
         """
-        if self._engine is None:
-            raise Unavailable("The scheduler is reading its queue; try again shortly.")
-        return self._engine.pools()
+        return self._engine_or_unavailable().pools()
+
+    def explain(self, workload_ids: Sequence[str]) -> Sequence[Explanation]:
+        """Why workloads wait, in the order of the ids; those that the engine lacks are left out.
+
+        Raises:
+            Unavailable: the engine has not been built yet.
+        """
+        return self._engine_or_unavailable().explain(workload_ids, self._clock.now())
+
+    def quote(self, spec: WorkloadSpec) -> Quote:
+        """What would become of a workload that came now.
+
+        Raises:
+            Unavailable: the engine has not been built yet.
+        """
+        return self._engine_or_unavailable().quote(spec, self._clock.now())
 
     async def run(self) -> None:
         """Schedules until something fails."""
         revision = await self._rebuild()
-        async for batch in self._event_log.follow(revision):
+        async for batch in self._event_log.follow(revision, sooner=self._until_wake):
             self._engine_or_fail()
             await self._take_in(batch)
             await self._carry_out()
@@ -110,14 +128,25 @@ class Scheduling:
             engine.apply(NodeUp(node))
         for workload in snapshot.running:
             if workload.placement is not None:
-                engine.apply(Placed(workload.spec, workload.placement))
+                since = workload.started_at or workload.enqueued_at
+                engine.apply(Placed(workload.spec, workload.placement, since))
         for workload in snapshot.queued:
-            engine.apply(Submitted(workload.spec))
+            engine.apply(Submitted(workload.spec, workload.enqueued_at))
         self._engine = engine
         self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
         await self._backend.start([as_run(workload) for workload in snapshot.running])
         await self._carry_out()
         return snapshot.revision
+
+    def _engine_or_unavailable(self) -> Engine:
+        if self._engine is None:
+            raise Unavailable("The scheduler is reading its queue; try again shortly.")
+        return self._engine
+
+    def _until_wake(self) -> timedelta:
+        """How long the engine has nothing to do, as far as it knows."""
+        wake = self._engine_or_fail().wake()
+        return LONGEST if wake is None else max(timedelta(), wake - self._clock.now())
 
     def _engine_or_fail(self) -> Engine:
         if self._engine is None:
@@ -136,7 +165,7 @@ class Scheduling:
         if event.kind == WorkloadQueued.kind:
             queued = self._decode(event.kind, event.payload)
             if isinstance(queued, WorkloadQueued):
-                engine.apply(Submitted(queued.spec))
+                engine.apply(Submitted(queued.spec, from_micros(event.at)))
         elif event.kind == WorkloadStarted.kind and event.subject not in self._allocations:
             # A writer that outlived its service by a moment, or another scheduler: what it started
             # is neither in this engine nor at the backend until both are rebuilt.
@@ -144,7 +173,7 @@ class Scheduling:
         elif event.kind == WorkloadFinished.kind:
             self._allocations.pop(event.subject, None)
             engine.apply(Finished(event.subject))
-        elif event.kind == WorkloadCancelled.kind:
+        elif event.kind in (WorkloadCancelled.kind, WorkloadPreempted.kind):
             engine.apply(Cancelled(event.subject))
             return self._allocations.pop(event.subject, None)
         return None
@@ -163,11 +192,13 @@ class Scheduling:
         starts = [
             PlannedStart(it.workload_id, self._new_id(), it.placement) for it in decisions.starts
         ]
-        command = StartWorkloads(starts, decisions.refusals, self._clock.now())
+        stops = await self._stops(decisions)
+        command = StartWorkloads(starts, decisions.refusals, self._clock.now(), stops)
         dispatched = await self._writer.execute(command)
         engine = self._engine_or_fail()
         for workload_id in dispatched.skipped:
             engine.apply(Cancelled(workload_id))
+        await self._stop_preempted(dispatched.preempted)
         for workload in dispatched.started:
             self._allocations[workload.spec.id] = workload.allocation_id
         _DECISIONS.labels("start").inc(len(dispatched.started))
@@ -175,6 +206,22 @@ class Scheduling:
         await afailpoint("backend.start.before")
         await self._backend.start([as_run(workload) for workload in dispatched.started])
         await afailpoint("backend.start.after")
+
+    async def _stops(self, decisions: Decisions) -> list[PlannedStop]:
+        """The preemptions, with how long each run has run."""
+        held = [self._allocations.get(it.workload_id, "") for it in decisions.preemptions]
+        ran = await self._backend.ran(held) if held else {}
+        return [
+            PlannedStop(it.workload_id, it.preemptor_id, it.cause, ran.get(allocation, timedelta()))
+            for it, allocation in zip(decisions.preemptions, held, strict=True)
+        ]
+
+    async def _stop_preempted(self, workload_ids: Sequence[str]) -> None:
+        """Stops at the backend what was preempted, before others start in its place."""
+        held = [self._allocations.pop(it) for it in workload_ids if it in self._allocations]
+        if held:
+            await self._backend.stop(held)
+        _DECISIONS.labels("preempt").inc(len(workload_ids))
 
 
 class Finishing:
@@ -229,14 +276,16 @@ def portions(decisions: Decisions) -> Iterator[Decisions]:
     """Splits decisions into parts that one transaction, and one message of events, can hold."""
     starts: list[Start] = []
     slices = 0
+    # What is preempted makes room for what starts, so it goes with the first.
+    preemptions = decisions.preemptions
     for start in decisions.starts:
         size = len(start.placement.slices)
         if starts and (len(starts) == STARTS or slices + size > SLICES):
-            yield Decisions(starts)
-            starts, slices = [], 0
+            yield Decisions(starts, preemptions=preemptions)
+            starts, slices, preemptions = [], 0, ()
         starts.append(start)
         slices += size
-    if starts:
-        yield Decisions(starts)
+    if starts or preemptions:
+        yield Decisions(starts, preemptions=preemptions)
     for at in range(0, len(decisions.refusals), STARTS):
         yield Decisions(refusals=decisions.refusals[at : at + STARTS])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from scheduler_service.domain.resources import ResourceType
 from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.scheduling.events import NodeSpec
-from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes
+from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes, each
 from scheduler_service.domain.scheduling.requests import Shape
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def find(shape: Shape, pools: dict[str, Nodes]) -> Fit | NoFit:
     for name in [shape.pool] if shape.pool else pools:
         if name in pools:
             tiers = tiers_of(shape, pools[name])
-            known = known or bool(tiers)
+            known = known or any(_suits(shape, spec) for spec in _members(pools[name]))
             able = tuple(tier for tier in tiers if _could_hold(shape, tier, pools[name]))
             if able:
                 return Fit(shape, name, able, _union(able))
@@ -83,7 +83,8 @@ def tiers_of(shape: Shape, nodes: Nodes) -> list[int]:
     """
     kinds: dict[tuple[int, str, str, int], int] = {}
     for number, spec in enumerate(nodes.specs):
-        if nodes.member & nodes.bit[number] and _suits(shape, spec):
+        labelled = set(shape.labels) <= set(spec.labels)
+        if nodes.member & nodes.bit[number] and labelled and _suits(shape, spec):
             kind = (_rank(shape, spec), spec.provider, spec.model, spec.device_memory)
             kinds[kind] = kinds.get(kind, 0) | nodes.bit[number]
     if shape.nodes > 1 or shape.split:
@@ -97,19 +98,23 @@ def tiers_of(shape: Shape, nodes: Nodes) -> list[int]:
 def wanted(shape: Shape) -> str:
     """What is asked for, as people say it."""
     if shape.resource_type is ResourceType.CPU:
-        each = f"{shape.cpu / 1000:g} cores"
+        asked = f"{shape.cpu / 1000:g} cores"
     else:
         model = " or ".join(shape.models) or str(shape.resource_type).upper()
-        each = f"{shape.devices * shape.milli / 1000:g} x {model}"
+        asked = f"{shape.devices * shape.milli / 1000:g} x {model}"
     beside = [f"{shape.cpu / 1000:g} cores"] if shape.cpu and shape.devices else []
     beside += [f"{shape.memory / 1024:g} GiB"] if shape.memory else []
     beside += [f"{name}={value}" for name, value in shape.labels]
-    text = ", ".join([each, *beside])
+    text = ", ".join([asked, *beside])
     return text if shape.nodes == 1 else f"{shape.nodes} nodes with {text} each"
 
 
+def _members(nodes: Nodes) -> Iterator[NodeSpec]:
+    return (nodes.specs[number] for number in each(nodes.member))
+
+
 def _suits(shape: Shape, spec: NodeSpec) -> bool:
-    if shape.provider not in ("", spec.provider) or not set(shape.labels) <= set(spec.labels):
+    if shape.provider not in ("", spec.provider):
         return False
     if spec.device_memory < shape.device_memory:
         return False
