@@ -17,8 +17,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from scheduler_service.domain.prediction import History
 from scheduler_service.domain.scheduling.events import NodeSpec
-from scheduler_service.domain.scheduling.policy import Policy
+from scheduler_service.domain.scheduling.policy import DurationSource, Policy
 from scheduler_service.simulate import inventory, policies, report
 from scheduler_service.simulate.errors import BadInput
 from scheduler_service.simulate.generate import generated

@@ -18,6 +18,13 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6
 INK, FAINT, GRID = "#22272E", "#6B7280", "#E5E7EB"
 DAY, HOUR = 86_400, 3600
 QUEUED, BUSY = 1, 2
+WIDTH, HEIGHTS, BAR = 11.0, (2.7, 2.0), 0.36
+GAPS = (1.05, 0.55, 0.95, 0.2)
+"""Inches: of the whole, of the panels, of a bar; above, between and below the panels."""
+
+NAME = 20
+"""Letters of a policy's name that are shown."""
+
 SMOOTH = 4
 """Spans that make one point of utilisation, which changes with every start and end."""
 
@@ -66,7 +73,7 @@ def draw(path: Path, title: str, runs: Mapping[str, tuple[Outcome, Figures]]) ->
         OSError: the file cannot be written.
     """
     series = [
-        Series(name, COLOURS[place % len(COLOURS)], *run)
+        Series(Path(name).stem[:NAME], COLOURS[place % len(COLOURS)], *run)
         for place, (name, run) in enumerate(runs.items())
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -77,18 +84,25 @@ def draw(path: Path, title: str, runs: Mapping[str, tuple[Outcome, Figures]]) ->
 
 
 def _figure(title: str, series: Sequence[Series]) -> Figure:
-    bars = 0.32 * len(series) + 0.5
-    figure = Figure(figsize=(11, 6.1 + bars), facecolor="white")
-    figure.set_layout_engine("constrained", h_pad=0.12, w_pad=0.12)
-    figure.suptitle(title, x=0.012, ha="left", fontsize=14, fontweight="bold")
-    rows = figure.add_gridspec(3, 3, height_ratios=[2.9, 2.2, bars])
-    queue = figure.add_subplot(rows[0, :])
+    bars = BAR * len(series)
+    height = sum(HEIGHTS) + bars + sum(GAPS)
+    figure = Figure(figsize=(WIDTH, height), facecolor="white")
+    figure.text(0.3 / WIDTH, 1 - 0.42 / height, title, fontsize=14, fontweight="bold")
+    left = 0.55 + 0.075 * max(len(it.name) for it in series)
+    top = height
+    boxes = []
+    # The places are set by hand: what finds them by itself is not the same to the last digit twice.
+    for gap, tall in zip(GAPS, (*HEIGHTS, bars), strict=False):
+        top -= gap + tall
+        boxes.append((left / WIDTH, top / height, (WIDTH - left - 0.35) / WIDTH, tall / height))
+    queue = figure.add_axes(boxes[0])
     _over_time(queue, series, "Jobs waiting", QUEUED)
-    busy = figure.add_subplot(rows[1, :], sharex=queue)
+    busy = figure.add_axes(boxes[1], sharex=queue)
     _over_time(busy, series, "Devices in use, %", BUSY)
     busy.set_ylim(0, 103)
+    x, y, wide, tall = boxes[2]
     for place, (quantity, value_of) in enumerate(COMPARED.items()):
-        axes = figure.add_subplot(rows[2, place])
+        axes = figure.add_axes((x + place * wide / 3, y, wide / 3, tall))
         _compare(axes, series, quantity, [value_of(it.figures) for it in series])
         if place:
             axes.set_yticklabels([])
@@ -127,7 +141,8 @@ def _compare(axes: Axes, series: Sequence[Series], title: str, seconds: Sequence
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     axes.set_yticks(places, [it.name for it in series])
     axes.tick_params(axis="y", labelcolor=INK)
-    axes.set_xlim(0, max(*seconds, 1e-9) * 1.3)
+    axes.set_xlim(0, max(*seconds, 1e-9) * 1.55)
+    axes.set_ylim(-0.5, len(series) - 0.5)
     axes.set_xticks([])
     axes.grid(visible=False)
     axes.spines["bottom"].set_visible(False)

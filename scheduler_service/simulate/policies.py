@@ -9,13 +9,32 @@ import msgspec
 
 from scheduler_service.domain.ordering import ORDERS
 from scheduler_service.domain.placement import PLACEMENTS
-from scheduler_service.domain.scheduling.policy import HeadRule, Policy, PreemptionRules
+from scheduler_service.domain.scheduling.policy import (
+    DAY,
+    DurationSource,
+    HeadRule,
+    Policy,
+    PreemptionRules,
+)
+from scheduler_service.domain.scheduling.requests import SECOND
 from scheduler_service.simulate.errors import BadInput
 
 _PLAIN = Policy(order=("fifo",), head=HeadRule.BLOCK, ageing=0)
 _SHORTEST = replace(_PLAIN, order=("sjf",))
 _SMALLEST = replace(_PLAIN, order=("ssf",))
 _STOPPING = PreemptionRules(by_order=True)
+_PREDICTED = Policy(
+    order=("ssf",),
+    head=HeadRule.SKIP,
+    durations=DurationSource.PREDICTION,
+    ageing=2 * DAY,
+)
+_LEVELS = Policy(
+    order=("las_levels", "fifo"),
+    head=HeadRule.SKIP,
+    ageing=2 * DAY,
+    preemption=PreemptionRules(by_order=True, cost=60 * SECOND, per_job_and_day=24),
+)
 
 POLICIES: dict[str, Policy] = {
     "default": Policy(),
@@ -27,6 +46,8 @@ POLICIES: dict[str, Policy] = {
     "srtf": replace(_SHORTEST, preemption=_STOPPING),
     "srsf": replace(_SMALLEST, preemption=_STOPPING),
     "las": replace(_PLAIN, order=("las",), preemption=_STOPPING),
+    "predicted": _PREDICTED,
+    "las-levels": _LEVELS,
 }
 """What the names stand for:
 
@@ -37,6 +58,10 @@ POLICIES: dict[str, Policy] = {
 - sjf, ssf: the shortest job, or the smallest product of devices and duration, first.
 - srtf, srsf: the same by what remains, and what runs is stopped for it.
 - las: the least service so far first, and what runs is stopped for it.
+- predicted: the smallest service first, as it is expected from what ended before; whatever fits
+  starts, and what has waited two days goes first, on nodes that are kept for it.
+- las-levels: the least service so far first, in levels; a run is left ten minutes and loses 60 s of
+  work when it is stopped. What has waited two days goes first and is not stopped.
 """
 
 
@@ -63,7 +88,7 @@ def read(path: Path) -> Policy:
         text = path.read_text()
         content = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
         base = _base(path, content)
-        policy = msgspec.convert(_merged(base, content), Policy)
+        policy = msgspec.convert(_merged(path, base, content), Policy)
     except (OSError, ValueError) as error:
         if isinstance(error, BadInput):
             raise
@@ -82,14 +107,16 @@ def _base(path: Path, content: object) -> dict[str, object]:
     return plain
 
 
-def _merged(base: dict[str, object], changes: dict[str, object], at: str = "") -> dict[str, object]:
+def _merged(
+    path: Path, base: dict[str, object], changes: dict[str, object], at: str = ""
+) -> dict[str, object]:
     merged = dict(base)
     for name, value in changes.items():
         if name not in base:
-            raise BadInput(f"policy: {at}{name}: expected one of {', '.join(base)}")
+            raise BadInput(f"policy {path}: {at}{name}: expected one of {', '.join(base)}")
         old = base[name]
         if isinstance(old, dict) and isinstance(value, dict):
-            merged[name] = _merged(old, value, f"{at}{name}.")
+            merged[name] = _merged(path, old, value, f"{at}{name}.")
         elif name in ("options", "weights") and isinstance(value, dict):
             merged[name] = sorted(value.items())
         else:
