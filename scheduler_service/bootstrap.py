@@ -103,7 +103,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         await closing.enter_async_context(looping(works))
         once = Idempotent(writer, clock)
         feed = EventFeed(log, decode_event, clock)
-        api = SchedulerApi(writer, once, reader, backend, feed, clock)
+        api = SchedulerApi(writer, once, reader, backend, feed, scheduling, clock)
         verifier = _verifier(settings, clock, closing)
         server = _server(settings, verifier, clock, api, InventoryApi(reader, scheduling.pools))
         port = server.listen(settings.listen)

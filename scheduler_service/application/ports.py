@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
+from scheduler_service.domain.answers import Explanation, Quote
 from scheduler_service.domain.events import WorkloadEvent
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Node, Placement, Pool
@@ -163,11 +164,27 @@ class Reader(Protocol):
     async def running(self, workload_ids: Sequence[str]) -> Sequence[Workload]:
         """Returns those of these workloads that run."""
 
+    async def workloads(self, workload_ids: Sequence[str]) -> Sequence[Workload]:
+        """Returns those of these workloads that there are, in any order."""
+
     async def page(self, wanted: WorkloadFilter, size: int, after: int) -> Page:
         """Returns up to ``size`` workloads that arrived after position ``after``."""
 
     async def pools(self) -> Sequence[Pool]:
         """Returns what is known of pools beside their nodes."""
+
+
+class Foresight(Protocol):
+    """The engine's live view of what waits.
+
+    Every method raises Unavailable as long as there is no engine.
+    """
+
+    def explain(self, workload_ids: Sequence[str]) -> Sequence[Explanation]:
+        """Why workloads wait, in the order of the ids; those that it lacks are left out."""
+
+    def quote(self, spec: WorkloadSpec) -> Quote:
+        """What would become of a workload that came now."""
 
 
 class Run(Value, frozen=True):

@@ -1,13 +1,17 @@
 """Everything that only reads."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
-from scheduler_service.application.ports import Page, Reader, WorkloadFilter
-from scheduler_service.domain.answers import PoolUse
-from scheduler_service.domain.errors import WorkloadNotFound
+from scheduler_service.application.ports import Foresight, Page, Reader, WorkloadFilter
+from scheduler_service.domain.answers import Explanation, PoolUse
+from scheduler_service.domain.errors import HistoryExpired, WorkloadNotFound
 from scheduler_service.domain.resources import Pool
-from scheduler_service.domain.workload import Workload
+from scheduler_service.domain.scheduling.explain import ReasonKind
+from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.values import Value
+
+_PRESENT = timedelta(seconds=1)
 
 
 class PoolReport(Value, frozen=True):
@@ -27,6 +31,40 @@ async def get_workload(reader: Reader, workload_id: str) -> Workload:
     if workload is None:
         raise WorkloadNotFound(f"There is no workload {workload_id!r}.")
     return workload
+
+
+async def explain_workload(
+    reader: Reader, foresight: Foresight, workload_id: str, at: datetime | None, now: datetime
+) -> Explanation:
+    """Returns why a workload waits, or that it does not.
+
+    Raises:
+        WorkloadNotFound: no workload has this id.
+        HistoryExpired: ``at`` is in the past.
+    """
+    if at is not None and now - at > _PRESENT:
+        raise HistoryExpired("The decisions of that time are no longer kept.")
+    found = foresight.explain([workload_id])
+    return found[0] if found else _without_engine(await get_workload(reader, workload_id))
+
+
+async def explain_workloads(
+    reader: Reader, foresight: Foresight, workload_ids: Sequence[str]
+) -> list[Explanation]:
+    """Returns why each of these workloads waits, in the order of the ids, without unknown ones."""
+    found = {each.workload_id: each for each in foresight.explain(workload_ids)}
+    others = [each for each in workload_ids if each not in found]
+    for workload in await reader.workloads(others) if others else ():
+        found[workload.spec.id] = _without_engine(workload)
+    return [found[each] for each in workload_ids if each in found]
+
+
+def _without_engine(workload: Workload) -> Explanation:
+    """What is said of a workload that the engine does not know: it has ended, or just arrived."""
+    if workload.state is WorkloadState.QUEUED:
+        return Explanation(workload.spec.id, ReasonKind.UNKNOWN, "It has just arrived.")
+    message = f"It does not wait: it is {workload.state}."
+    return Explanation(workload.spec.id, ReasonKind.NOT_WAITING, message)
 
 
 async def list_workloads(reader: Reader, wanted: WorkloadFilter, size: int, after: int) -> Page:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from scheduler_service.domain.resources import Placement, ResourceType
+from scheduler_service.domain.resources import Demand, Placement, ResourceType
 from scheduler_service.domain.scheduling.explain import ReasonKind
 from scheduler_service.domain.scheduling.quote import Verdict
 from servicekit.values import Value
@@ -33,6 +33,15 @@ class Explanation(Value, frozen=True):
     start_latest: datetime | None = None
 
 
+class Option(Value, frozen=True):
+    """Another way to run a quoted workload, and when it would start then."""
+
+    message: str
+    demand: Demand
+    pool: str
+    start_p50: datetime
+
+
 class Quote(Value, frozen=True):
     """What a workload can expect.
 
@@ -42,6 +51,7 @@ class Quote(Value, frozen=True):
         placement: where it would run; None when that is not known.
         preempted: workloads that would be stopped in its favour.
         delayed: workloads that would wait longer, and by how long at most.
+        options: ways to run it sooner, the soonest first.
     """
 
     verdict: Verdict
@@ -52,6 +62,7 @@ class Quote(Value, frozen=True):
     delayed: int = 0
     longest_delay: timedelta = timedelta()
     explanation: Explanation | None = None
+    options: tuple[Option, ...] = ()
 
 
 class DeviceUse(Value, frozen=True):

@@ -1,9 +1,10 @@
 """The engine of a running service: workloads and nodes in, placements out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
-from scheduler_service.domain.answers import Explanation, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Option, PoolUse, Quote
 from scheduler_service.domain.engine import (
     Cancelled,
     Decisions,
@@ -16,9 +17,12 @@ from scheduler_service.domain.engine import (
     Start,
     Submitted,
 )
+from scheduler_service.domain.errors import GpuTypeUnknown, PoolUnknown, ProviderUnknown
 from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Demand, Node, Placement
-from scheduler_service.domain.scheduling import decisions, events, explain, quote
+from scheduler_service.domain.scheduling import decisions, events
+from scheduler_service.domain.scheduling import explain as explaining
+from scheduler_service.domain.scheduling import quote as quoting
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.protocols import Predictor
@@ -32,10 +36,14 @@ from scheduler_service.domain.translation import (
     slices_of,
 )
 from scheduler_service.domain.use import pool_use
+from servicekit.values import replace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SHAPES = 10_000
+_TRIED = 5
+_NOW = quoting.Verdict.STARTS_NOW
+_FRESH = 1_000_000
 
 
 class LiveEngine:
@@ -68,6 +76,8 @@ class LiveEngine:
         self._nodes: dict[str, Node] = {}
         self._numbers: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
+        self._forecasts: explaining.Forecasts = {}
+        self._forecast_at = 0
         self._shapes: dict[tuple[str, str, Demand], Shape] = {}
 
     def apply(self, event: EngineEvent) -> None:
@@ -100,15 +110,22 @@ class LiveEngine:
         return [pool_use(pools[name], self._nodes) for name in sorted(pools)]
 
     def explain(self, workload_ids: Sequence[str], now: datetime) -> Sequence[Explanation]:
-        """Why workloads wait, in the order of the ids; those not known are left out."""
-        found = explain.explain_all(self._engine, workload_ids, self._at(now))
+        """Why workloads wait, in the order of the ids; those not known are left out.
+
+        What is predicted may be a second old: predicting takes longer than all the rest.
+        """
+        at = self._at(now)
+        if at - self._forecast_at >= _FRESH:
+            self._forecasts, self._forecast_at = {}, at
+        found = explaining.explain_all(self._engine, workload_ids, at, self._forecasts)
         return [_explanation(each) for each in found]
 
     def quote(self, spec: WorkloadSpec, now: datetime) -> Quote:
         """What would become of a workload that came now; of one that waits, as it stands."""
         at = self._at(now)
+        self._require_known(spec)
         request = self._request(spec, at)
-        quoted = quote.quote(self._engine, request, at)
+        quoted = quoting.quote(self._engine, request, at)
         return Quote(
             verdict=quoted.verdict,
             start_p50=_maybe(quoted.p50),
@@ -118,7 +135,36 @@ class LiveEngine:
             delayed=quoted.delayed,
             longest_delay=quoted.longest_delay * _MICROSECOND,
             explanation=_explanation(quoted.explanation) if quoted.explanation else None,
+            options=self._options(spec, at, quoted) if quoted.verdict != _NOW else (),
         )
+
+    def _options(self, spec: WorkloadSpec, at: int, quoted: quoting.Quote) -> tuple[Option, ...]:
+        """Ways to run a workload sooner, each of them tried: another model, another pool."""
+        found: list[Option] = []
+        for message, changed in self._changes(spec):
+            soon = quoting.quote(self._engine, self._request(changed, at), at).p50
+            if soon is not None and (quoted.p50 is None or soon < quoted.p50):
+                found.append(Option(message, changed.demand, changed.pool, _moment(soon)))
+        return tuple(sorted(found, key=lambda option: option.start_p50))
+
+    def _changes(self, spec: WorkloadSpec) -> Iterator[tuple[str, WorkloadSpec]]:
+        bare = replace(spec, id="")
+        if spec.demand.gpu_type:
+            any_model = replace(spec.demand, gpu_type="", alternative_gpu_types=())
+            yield "Take any device model.", replace(bare, demand=any_model)
+        if spec.pool:
+            for pool in islice((it for it in self._engine.pools if it != spec.pool), _TRIED):
+                yield f"Run in {pool}.", replace(bare, pool=pool)
+
+    def _require_known(self, spec: WorkloadSpec) -> None:
+        nodes = self._nodes.values()
+        if spec.pool and spec.pool not in self._engine.pools:
+            raise PoolUnknown(f"There is no pool {spec.pool!r}.")
+        if spec.provider and all(node.provider != spec.provider for node in nodes):
+            raise ProviderUnknown(f"There is no provider {spec.provider!r}.")
+        models = spec.demand.gpu_types
+        if models and all(node.gpu_type not in models for node in nodes):
+            raise GpuTypeUnknown(f"No node has a {' or '.join(models)}.")
 
     def _at(self, now: datetime) -> int:
         """The engine's time never runs backwards, whatever the clock does."""
@@ -193,7 +239,7 @@ class LiveEngine:
         return Decisions(starts, refusals, preemptions)
 
 
-def _explanation(found: explain.Explanation) -> Explanation:
+def _explanation(found: explaining.Explanation) -> Explanation:
     return Explanation(
         workload_id=found.id,
         kind=found.kind,
@@ -209,9 +255,9 @@ def _explanation(found: explain.Explanation) -> Explanation:
     )
 
 
-def _remedy(found: explain.Explanation) -> str:
+def _remedy(found: explaining.Explanation) -> str:
     """With the end of what is in the way, and about when that is, in UTC."""
-    if not found.blocking or found.kind is explain.ReasonKind.PRIORITY:
+    if not found.blocking or found.kind is explaining.ReasonKind.PRIORITY:
         return found.remedy
     ends = f"the end of {', '.join(found.blocking[:3])}"
     if found.frees is not None:

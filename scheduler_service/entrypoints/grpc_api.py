@@ -15,10 +15,10 @@ from gpuaas.scheduler.v1.inventory_service_pb2_grpc import InventoryServiceServi
 from gpuaas.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
 from scheduler_service.application import queries
 from scheduler_service.application.commands import CancelWorkloads, EnqueueWorkloads
-from scheduler_service.application.ports import Backend, Reader
+from scheduler_service.application.ports import Backend, Foresight, Reader
 from scheduler_service.domain.answers import PoolUse
 from scheduler_service.domain.workload import Workload
-from scheduler_service.entrypoints import decoding, encoding
+from scheduler_service.entrypoints import answers, decoding, encoding
 from scheduler_service.entrypoints.watch import EventFeed
 from servicekit.call import current_call
 from servicekit.clock import Clock
@@ -39,6 +39,7 @@ class SchedulerApi(SchedulerServiceServicer):
     reader: Reader
     backend: Backend
     feed: EventFeed
+    foresight: Foresight
     clock: Clock
 
     async def EnqueueWorkload(
@@ -119,6 +120,34 @@ class SchedulerApi(SchedulerServiceServicer):
             workloads=[encoding.workload(workload) for workload in page.workloads],
             next_page_token="" if page.last is None else encode_page_token(scope, [page.last]),
         )
+
+    async def ExplainWorkload(
+        self, request: pb.ExplainWorkloadRequest, context: Context
+    ) -> pb.ExplainWorkloadResponse:
+        """Explains why a workload waits."""
+        workload_id = decoding.workload_id("workload_id", request.workload_id)
+        at, now = decoding.moment(request, "at_time"), self.clock.now()
+        found = await queries.explain_workload(self.reader, self.foresight, workload_id, at, now)
+        return pb.ExplainWorkloadResponse(explanation=answers.explanation(found, now))
+
+    async def BatchExplainWorkloads(
+        self, request: pb.BatchExplainWorkloadsRequest, context: Context
+    ) -> pb.BatchExplainWorkloadsResponse:
+        """Explains why many workloads wait."""
+        decoding.count_of_items("workload_ids", len(request.workload_ids))
+        ids = [decoding.workload_id("workload_ids", each) for each in request.workload_ids]
+        found = await queries.explain_workloads(self.reader, self.foresight, ids)
+        now = self.clock.now()
+        return pb.BatchExplainWorkloadsResponse(
+            explanations=[answers.explanation(each, now) for each in found]
+        )
+
+    async def QuoteWorkload(
+        self, request: pb.QuoteWorkloadRequest, context: Context
+    ) -> pb.QuoteWorkloadResponse:
+        """Quotes a workload."""
+        spec = decoding.quoted_spec(request.workload)
+        return answers.quote_response(self.foresight.quote(spec), self.clock.now())
 
     async def _cancellation(self, workload_ids: Sequence[str], reason: str) -> CancelWorkloads:
         """Measures what runs, so that the command needs nothing from outside its transaction."""

@@ -7,6 +7,7 @@ not free, others go first.
 import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from scheduler_service.domain.resources import WHOLE, ResourceType
 from scheduler_service.domain.scheduling.engine import Engine
@@ -18,12 +19,16 @@ from scheduler_service.domain.scheduling.queue import Group
 from scheduler_service.domain.scheduling.requests import Job
 from scheduler_service.domain.scheduling.reservation import blockers
 
+Forecasts: TypeAlias = dict[str, tuple[Forecast, Forecast]]
+"""By pool: with the durations that are expected, and with late ones."""
+
 _NAMED = 10
 
 
 class ReasonKind(enum.StrEnum):
     """Kinds of reason, the dominant first."""
 
+    UNKNOWN = "unknown"
     NOT_WAITING = "not_waiting"
     MISCONFIGURED = "misconfigured"
     EXCEEDS_POOL = "exceeds_pool"
@@ -65,12 +70,15 @@ def explain(engine: Engine, job_id: str, now: int) -> Explanation | None:
     return next(iter(explain_all(engine, [job_id], now)), None)
 
 
-def explain_all(engine: Engine, job_ids: Iterable[str], now: int) -> list[Explanation]:
+def explain_all(
+    engine: Engine, job_ids: Iterable[str], now: int, forecasts: Forecasts | None = None
+) -> list[Explanation]:
     """Why workloads wait, in the order of the ids; those that are not known are left out.
 
-    Costs one forecast of each pool concerned, however many workloads are asked for.
+    Costs one forecast of each pool concerned, however many workloads are asked for, unless it is
+    among ``forecasts``; those that are made are put there.
     """
-    forecasts: dict[str, tuple[Forecast, Forecast]] = {}
+    forecasts = {} if forecasts is None else forecasts
     reasons: dict[int, Explanation] = {}
     found = []
     for job in (engine.jobs[each] for each in job_ids if each in engine.jobs):
@@ -88,7 +96,7 @@ def explain_new(job: Job, now: int, soon: Forecast, late: Forecast) -> Explanati
 def _explain(
     job: Job,
     now: int,
-    forecasts: dict[str, tuple[Forecast, Forecast]],
+    forecasts: Forecasts,
     reasons: dict[int, Explanation],
 ) -> Explanation:
     group, pool = job.group, job.pool
