@@ -3,28 +3,33 @@
 Without this, work that needs much at once would starve among small work that always fits (Lifka,
 "The ANL/IBM SP scheduling system", JSSPP 1995, gives the first job a reservation for the same
 reason). Here everything that has aged has its own nodes, not only the first: as these drain side by
-side, the bound for the second is not twice that for the first. They are chosen by when what runs
-there is expected to end, and anew when that time has passed, as an expectation may be wrong; the
-last choice stands, so that whatever runs there can only end. What is first of all that has aged is
-kept waiting by nobody but what runs: for ``CHOICES`` times the longest run at most, whatever was
-expected of it.
+side, the bound for the second is not twice that for the first.
+
+Kept are the nodes with the least work left, all that runs on them together as far as it is
+expected: the more runs there are on a node, the surer one of them takes longer than expected. They
+are chosen anew when the expected time has passed, and every hour, but only for ``SETTLED``; then
+the last choice stands, and what runs there can only end. So the first of all that has aged waits at
+most so much longer, and then for the longest run, whatever was expected of anything.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import takewhile
 
+from scheduler_service.domain.scheduling.durations import remaining
 from scheduler_service.domain.scheduling.holds import Hold, Holds
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.queue import Entry, Group
-from scheduler_service.domain.scheduling.requests import Job
-from scheduler_service.domain.scheduling.reservation import reserve
+from scheduler_service.domain.scheduling.requests import SECOND, Job
 
 PART = 4
 """At most one node of so many is kept, but for the first job always all that it needs."""
 
-CHOICES = 4
-"""How often nodes are chosen for one job."""
+AGAIN = 3_600 * SECOND
+"""How long a choice of nodes stands."""
+
+SETTLED = 86_400 * SECOND
+"""How long nodes are chosen anew for one job."""
 
 
 def hold_nodes(pool: Pool, now: int) -> None:
@@ -33,8 +38,9 @@ def hold_nodes(pool: Pool, now: int) -> None:
         return
     before, pool.holds = pool.holds, Holds()
     room = pool.nodes.open.bit_count() // PART
+    loads = _Loads(pool, now)
     for job in _aged(pool):
-        hold = _hold(pool, job, before.of(job), now)
+        hold = _hold(pool, job, before.of(job), loads)
         if hold is None:
             continue
         room -= hold.nodes.bit_count()
@@ -45,26 +51,87 @@ def hold_nodes(pool: Pool, now: int) -> None:
         pool.nodes.freed += 1
 
 
-def _hold(pool: Pool, job: Job, before: Hold | None, now: int) -> Hold | None:
-    """What is kept for a job that does not fit now; None if it fits, or never will."""
+class _Loads:
+    """What runs on each node, and the nodes by the work that is left on them; once for a plan."""
+
+    def __init__(self, pool: Pool, now: int) -> None:
+        self.now = now
+        self._pool = pool
+        self._on: dict[int, list[Job]] = {}
+        self._nodes: list[int] | None = None
+
+    def nodes(self) -> list[int]:
+        """Nodes where something runs, the least work left first, then the lowest."""
+        if self._nodes is None:
+            left: dict[int, int] = {}
+            for run in self._pool.running.values():
+                work = remaining(run, self.now)
+                for part in run.slices:
+                    left[part.node] = left.get(part.node, 0) + work
+                    self._on.setdefault(part.node, []).append(run)
+            self._nodes = sorted(left, key=lambda node: (left[node], node))
+        return self._nodes
+
+    def runs(self, node: int) -> list[Job]:
+        """What runs on one of them."""
+        return self._on[node]
+
+    def longest(self, nodes: Iterable[int]) -> int:
+        """How long the last run on some nodes is expected to go on."""
+        runs = (run for node in nodes for run in self._on.get(node, ()))
+        return max((remaining(run, self.now) for run in runs), default=0)
+
+
+def _hold(pool: Pool, job: Job, before: Hold | None, loads: _Loads) -> Hold | None:
+    """What is kept for a job that does not fit now; None if it fits, never will or needs nothing.
+
+    Whatever asks for one device and nothing else takes the next that comes free, as it goes first.
+    """
     group, shares = job.group, pool.shares
     if group is None or (shares is not None and shares.over(group.team, group.shape) > 0):
         return None
-    taken = pool.holds.nodes
-    choices = 1
-    if before is not None and not before.nodes & taken:
-        if before.until > now or before.choices == CHOICES:
-            return before
-        choices = before.choices + 1
-    if pool.find(group, taken) is not None:
+    shape = group.shape
+    if shape.nodes == 1 and shape.devices == 1 and not shape.cpu and not shape.memory:
         return None
-    reservation = reserve(pool, job, now)
-    if reservation is None:
+    now = loads.now
+    since = before.since if before else now
+    stands = before is not None and (before.until > now or now - since >= SETTLED)
+    if before is not None and stands and not before.nodes & pool.holds.nodes:
+        return before
+    if pool.find(group, pool.excluded(job)) is not None:
+        return None
+    chosen = _choose(pool, job, group, loads)
+    if not chosen:
         return None
     nodes = 0
-    for part in reservation.slices:
-        nodes |= pool.nodes.bit[part.node]
-    return Hold(job, nodes, reservation.at, choices)
+    for node in chosen:
+        nodes |= pool.nodes.bit[node]
+    return Hold(job, nodes, since, now + min(AGAIN, loads.longest(chosen)))
+
+
+def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
+    """The nodes on which a job fits once what runs there has ended, the soonest done; or none."""
+    nodes, freed = pool.nodes, pool.nodes.freed
+    closed = pool.excluded(job)
+    usable = group.fit.usable & nodes.open & ~closed
+    gone: dict[str, Job] = {}
+    chosen: list[int] = []
+    for node in loads.nodes():
+        if usable & nodes.bit[node]:
+            for run in loads.runs(node):
+                if run.request.id not in gone:
+                    gone[run.request.id] = run
+                    for part in run.slices:
+                        nodes.give(part, run.request.shape)
+            slices = pool.find(group, closed)
+            if slices is not None:
+                chosen = [part.node for part in slices]
+                break
+    for run in gone.values():
+        for part in run.slices:
+            nodes.take(part, run.request.shape)
+    nodes.freed = freed
+    return chosen
 
 
 def _aged(pool: Pool) -> Iterator[Job]:

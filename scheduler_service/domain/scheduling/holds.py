@@ -10,14 +10,14 @@ class Hold(NamedTuple):
 
     Attributes:
         nodes: set of nodes on which nobody whose turn comes later may start.
-        until: when the job is expected to fit there; after that its nodes are chosen anew.
-        choices: how often nodes were chosen.
+        since: when nodes were first chosen for the job.
+        until: when they are chosen anew.
     """
 
     job: Job
     nodes: int
+    since: int
     until: int
-    choices: int = 1
 
 
 class Holds(list[Hold]):

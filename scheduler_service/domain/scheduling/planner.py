@@ -31,7 +31,16 @@ def plan(pool: Pool, now: int, out: Out) -> None:
         _in_order(pool, now, out)
     else:
         _by_turns(pool, pool.shares, now, out)
+    if pool.preemption is not None:
+        _wake_to_age(pool)
     pool.changed = False
+
+
+def _wake_to_age(pool: Pool) -> None:
+    """What ages may stop others from then on; where nobody is stopped, ageing starts nothing."""
+    due = pool.next_to_age()
+    if due is not None and (pool.wake is None or due < pool.wake):
+        pool.wake = due
 
 
 def _in_order(pool: Pool, now: int, out: Out) -> None:

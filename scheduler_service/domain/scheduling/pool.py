@@ -181,6 +181,16 @@ class Pool:
         if every and now - self._rekeyed >= every and self.queue.size:
             self.reorder(now)
 
+    def next_to_age(self) -> int | None:
+        """When the next waiting job will have waited too long."""
+        ageing = self._ageing
+        while ageing:
+            due, _, job = ageing[0]
+            if job.group is not None and job.pool is self and self._ages_at(job) == due:
+                return due
+            heappop(ageing)
+        return None
+
     def find(self, group: Group, excluded: int = 0) -> Slices | None:
         """Where a job of a group would be put now, on none of the excluded nodes; or None."""
         nodes, place, shape = self.nodes, self.placement.place, group.shape
