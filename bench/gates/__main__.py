@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench import report
 from bench.gates.check import Check, Exactly
 
-GATES = ("queueing", "repacking", "one_pool", "packing")
+GATES = ("queueing", "repacking", "one_pool", "packing", "prediction", "preemption", "sharing")
 """Modules beside this one with a function ``checks``."""
 
 
