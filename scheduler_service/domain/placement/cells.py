@@ -11,15 +11,22 @@ class Cell:
 
     Attributes:
         members: the set of them; a cell without any is not used again.
+        lowest: the lowest of them.
         serial: number of its making.
     """
 
-    __slots__ = ("members", "serial", "state")
+    __slots__ = ("lowest", "members", "serial", "state")
 
     def __init__(self, state: State, serial: int) -> None:
         self.state = state
         self.serial = serial
         self.members = 0
+        self.lowest = 0
+
+    def change(self, bit: int) -> None:
+        """Takes in a node, or lets it go."""
+        self.members ^= bit
+        self.lowest = first(self.members)
 
 
 class Cells:
@@ -68,14 +75,14 @@ class Cells:
         if old is not None:
             if old.state == state:
                 return
-            old.members ^= bit
+            old.change(bit)
             if not old.members:
                 del self.inhabited[old.state]
         cell = self.inhabited.get(state)
         if cell is None:
             cell = self.inhabited[state] = Cell(state, self._serial)
             self._serial += 1
-        if not cell.members or node < first(cell.members):
+        if not cell.members or node < cell.lowest:
             self.log.append(cell)
-        cell.members |= bit
+        cell.change(bit)
         self._cell_of[node] = cell

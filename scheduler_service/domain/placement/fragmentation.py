@@ -41,12 +41,22 @@ class Fragmentation:
             for sort in sorts
         }
         self._steps = sorted({task.cpu for task in tasks})
+        self._known: dict[tuple[str, int, int, tuple[int, ...]], int] = {}
         self._enough: dict[tuple[str, int], tuple[int, ...]] = {}
         self._usable: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
 
     def amount(self, state: State) -> int:
         """Thousandths of devices, times ``weight``."""
         step = bisect_right(self._steps, state.cpu)
+        key = (state.model, step, state.whole, state.shared)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            known = self._known[key] = self._work_out(state, step)
+        return known
+
+    def _work_out(self, state: State, step: int) -> int:
         enough = self._enough.get((state.model, step))
         if enough is None:
             enough = self._enough[state.model, step] = self._count(state)

@@ -1,12 +1,12 @@
 """The states of a pool's nodes in order of their cost for one shape."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple, TypeAlias
 
 from scheduler_service.domain.placement.cells import Cell, Cells
-from scheduler_service.domain.placement.states import State, fits
-from scheduler_service.domain.scheduling.nodes import first
+from scheduler_service.domain.placement.states import State
+from scheduler_service.domain.resources import WHOLE
 from scheduler_service.domain.scheduling.requests import Shape
 
 _SLACK = 64
@@ -51,15 +51,15 @@ class Ranking:
 
     def update(self, cells: Cells, score: Scorer) -> None:
         """Takes in which cells are inhabited."""
-        new = cells.end - max(self._seen, 0)
-        if self._seen < cells.start or new > len(cells.inhabited) + _SLACK:
-            self._rebuild(cells, score)
-        elif self._seen < cells.end:
-            for cell in cells.log[self._seen - cells.start :]:
-                self._list(cell, score)
-            if len(self._heap) > 2 * len(cells.inhabited) + _SLACK:
-                self._tidy()
+        if self._seen == cells.end:
+            return
+        if cells.start <= self._seen and cells.end - self._seen <= len(cells.inhabited):
+            self._list(cells.log[self._seen - cells.start :], score)
+        else:
+            self._list(cells.inhabited.values(), score)
         self._seen = cells.end
+        if len(self._heap) > 2 * len(cells.inhabited) + _SLACK:
+            self._tidy()
 
     def best(self, allowed: int) -> tuple[int, int] | None:
         """The node to take among ``allowed``, and ``Score.free``; None if none holds the shape."""
@@ -85,34 +85,43 @@ class Ranking:
                 self._withheld[cell] = Score(cost, free)
         return None
 
-    def _rebuild(self, cells: Cells, score: Scorer) -> None:
-        self._heap.clear()
-        self._listed.clear()
-        self._withheld.clear()
-        for cell in cells.inhabited.values():
-            self._list(cell, score, in_order=False)
-        heapify(self._heap)
+    def _list(self, found: Iterable[Cell], score: Scorer) -> None:
+        """Lists the cells that hold the shape, unless they are listed so low already.
 
-    def _list(self, cell: Cell, score: Scorer, *, in_order: bool = True) -> None:
-        if not cell.members or not fits(cell.state, self._shape):
-            return
-        node = first(cell.members)
-        if self._listed.get(cell, node + 1) <= node:
-            return
-        cost, free = score(cell.state, self._shape)
-        self._listed[cell] = node
-        entry = (cost, node, cell.serial, cell, free)
-        if in_order:
-            heappush(self._heap, entry)
-        else:
-            self._heap.append(entry)
+        Most cells end here, so the conditions of ``fits`` are spelt out.
+        """
+        shape, heap, listed = self._shape, self._heap, self._listed
+        cpu, memory, devices, milli = shape.cpu, shape.memory, shape.devices, shape.milli
+        in_order = bool(heap)
+        for cell in found:
+            if not cell.members:
+                continue
+            state = cell.state
+            if state.cpu < cpu or state.memory < memory:
+                continue
+            if milli == WHOLE:
+                if state.whole < devices:
+                    continue
+            elif not state.whole and not (state.shared and state.shared[-1] >= milli):
+                continue
+            node = cell.lowest
+            if listed.get(cell, node + 1) <= node:
+                continue
+            cost, free = score(state, shape)
+            listed[cell] = node
+            if in_order:
+                heappush(heap, (cost, node, cell.serial, cell, free))
+            else:
+                heap.append((cost, node, cell.serial, cell, free))
+        if not in_order:
+            heapify(heap)
 
     def _readmit(self, allowed: int) -> None:
         """Lists anew, with their lowest nodes, the cells of which not all nodes were allowed."""
         self._allowed = allowed
         for cell, (cost, free) in self._withheld.items():
             if cell.members:
-                node = first(cell.members)
+                node = cell.lowest
                 self._listed[cell] = node
                 heappush(self._heap, (cost, node, cell.serial, cell, free))
         self._withheld.clear()
