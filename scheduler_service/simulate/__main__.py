@@ -31,6 +31,7 @@ from scheduler_service.simulate.trace.trace import Durations, Trace
 
 WIDTH_WITHOUT_TERMINAL = 110
 DEFAULT_JOBS = 5_000
+COMPARED = ("fifo", "easy", "predicted", "las-levels")
 MOST_JOBS = 10_000_000
 """Generated jobs at most: they are all in memory."""
 
@@ -87,20 +88,21 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--policy",
         action="append",
         help=f"{', '.join(policies.POLICIES)}, or a .toml or .json file; may be repeated "
-        "(default: fifo, easy and default)",
+        f"(default: {', '.join(COMPARED)})",
     )
     parser.add_argument(
         "--durations",
         type=Durations,
         choices=list(Durations),
         default=Durations.KNOWN,
-        help="what the engine is told of durations: the true one, the trace's estimate, nothing",
+        help="what the engine is told of durations: the true one, the trace's estimate, or "
+        "nothing; nothing in any case where the policy predicts them (default: known)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of all chance (default: 0)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and no table")
     parser.add_argument("--picture", type=Path, metavar="FILE", help=".svg or .png to write")
     options = parser.parse_args(arguments)
-    options.policy = options.policy or ["fifo", "easy", "default"]
+    options.policy = options.policy or list(COMPARED)
     if options.picture and options.picture.suffix not in (".svg", ".png"):
         parser.error("--picture: expected a file that ends in .svg or .png")
     return options
@@ -165,12 +167,13 @@ def simulated(
     ) as progress:
         for name, policy in chosen.items():
             task = progress.add_task(name, total=len(trace))
+            predicts = policy.durations is DurationSource.PREDICTION
             outcome = simulate(
                 trace,
                 nodes,
                 policy,
-                predictor=History() if policy.durations is DurationSource.PREDICTION else None,
-                durations=options.durations,
+                predictor=History() if predicts else None,
+                durations=Durations.UNKNOWN if predicts else options.durations,
                 on_progress=partial(_show_progress, progress, task),
             )
             runs[name] = outcome, measure(trace, outcome)

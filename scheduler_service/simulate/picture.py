@@ -30,8 +30,8 @@ SMOOTH = 4
 
 COMPARED: dict[str, Callable[[Figures], float]] = {
     "Mean queue": lambda it: it.queue.mean,
-    "p99 queue": lambda it: it.queue.p99,
-    "Mean completion": lambda it: it.jct.mean,
+    "Mean wait, preemption included": lambda it: it.wait.mean,
+    "p99 wait": lambda it: it.wait.p99,
 }
 
 STYLE: Any = {
@@ -124,6 +124,7 @@ def _over_time(axes: Axes, series: Sequence[Series], title: str, column: int) ->
         )
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold")
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_xlim(0, max(it.figures.makespan_s for it in series) / unit[0])
     axes.grid(visible=False, axis="x")
     if column == QUEUED:
