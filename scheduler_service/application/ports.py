@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from scheduler_service.domain.answers import Explanation, Quote
+from scheduler_service.domain.answers import Explanation, Load, Quote
 from scheduler_service.domain.events import WorkloadEvent
+from scheduler_service.domain.last_hour import HourFigures
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Node, Placement, Pool
 from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
@@ -185,6 +186,12 @@ class Foresight(Protocol):
 
     def quote(self, spec: WorkloadSpec) -> Quote:
         """What would become of a workload that came now."""
+
+    def load(self, pool: str) -> Load:
+        """What waits and runs now in a pool, or, with an empty name, in all."""
+
+    def last_hour(self) -> HourFigures:
+        """What happened in the hour up to now, since this process began."""
 
 
 class Run(Value, frozen=True):

@@ -65,6 +65,29 @@ class Quote(Value, frozen=True):
     options: tuple[Option, ...] = ()
 
 
+class ProviderUse(Value, frozen=True):
+    """What of a provider's devices is in service and in use, in thousandths, and its runs."""
+
+    provider: str
+    total_milli: int
+    used_milli: int
+    running: int
+
+
+class Load(Value, frozen=True):
+    """What waits and runs now, in one pool or in all.
+
+    Attributes:
+        waiting_since: arrival of what has waited longest; None when nothing waits.
+        providers: by name.
+    """
+
+    queued: int
+    running: int
+    waiting_since: datetime | None
+    providers: tuple[ProviderUse, ...]
+
+
 class DeviceUse(Value, frozen=True):
     """Devices of one model in one pool: all of them and the free part, in thousandths."""
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from scheduler_service.domain.answers import Explanation, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
 from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Node, Placement
 from scheduler_service.domain.scheduling.decisions import RefusalReason
@@ -108,6 +108,12 @@ class Engine(Protocol):
 
     def pools(self) -> Sequence[PoolUse]:
         """How each pool is used, by name."""
+
+    def load(self, pool: str) -> Load:
+        """What waits and runs now in a pool, or, with an empty name, in all."""
+
+    def provider_of(self, workload_id: str) -> str:
+        """The provider on whose nodes a workload runs; empty when it does not run."""
 
     def explain(self, workload_ids: Sequence[str], now: datetime) -> Sequence[Explanation]:
         """Why workloads wait, in the order of the ids; those not known are left out."""

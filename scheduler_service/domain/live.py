@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from scheduler_service.domain.answers import Explanation, Option, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Load, Option, PoolUse, Quote
 from scheduler_service.domain.engine import (
     Cancelled,
     Decisions,
@@ -35,7 +35,7 @@ from scheduler_service.domain.translation import (
     shape_of,
     slices_of,
 )
-from scheduler_service.domain.use import pool_use
+from scheduler_service.domain.use import pool_use, provider_uses
 from servicekit.values import replace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -108,6 +108,22 @@ class LiveEngine:
         """How each pool is used, by name."""
         pools = self._engine.pools
         return [pool_use(pools[name], self._nodes) for name in sorted(pools)]
+
+    def load(self, pool: str) -> Load:
+        """What waits and runs now in a pool, or, with an empty name, in all."""
+        pools = [it for name, it in self._engine.pools.items() if pool in ("", name)]
+        since = [job.since for it in pools for job in it.queue.jobs()]
+        return Load(
+            queued=sum(it.queue.size for it in pools),
+            running=sum(len(it.running) for it in pools),
+            waiting_since=_maybe(min(since, default=None)),
+            providers=provider_uses(pools),
+        )
+
+    def provider_of(self, workload_id: str) -> str:
+        """The provider on whose nodes a workload runs; empty when it does not run."""
+        job = self._engine.jobs.get(workload_id)
+        return job.pool.nodes.specs[job.slices[0].node].provider if job and job.slices else ""
 
     def explain(self, workload_ids: Sequence[str], now: datetime) -> Sequence[Explanation]:
         """Why workloads wait, in the order of the ids; those not known are left out.

@@ -1,8 +1,9 @@
 """How much of a pool is used now."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
-from scheduler_service.domain.answers import DeviceUse, PoolUse
+from scheduler_service.domain.answers import DeviceUse, PoolUse, ProviderUse
 from scheduler_service.domain.resources import WHOLE, Node, ResourceType
 from scheduler_service.domain.scheduling.nodes import Nodes, each
 from scheduler_service.domain.scheduling.pool import Pool
@@ -27,6 +28,23 @@ def pool_use(pool: Pool, known: Mapping[str, Node]) -> PoolUse:
         queued=pool.queue.size,
         running=len(pool.running),
     )
+
+
+def provider_uses(pools: Iterable[Pool]) -> tuple[ProviderUse, ...]:
+    """The providers of some pools by name, with nodes that are there for good."""
+    totals: Counter[str] = Counter()
+    used: Counter[str] = Counter()
+    running: Counter[str] = Counter()
+    for pool in pools:
+        nodes = pool.nodes
+        for number in each(nodes.member):
+            spec = nodes.specs[number]
+            free = WHOLE * nodes.whole[number] + sum(nodes.shared[number].values())
+            totals[spec.provider] += WHOLE * spec.devices
+            used[spec.provider] += WHOLE * spec.devices - free
+        for job in pool.running.values():
+            running[nodes.specs[job.slices[0].node].provider] += 1
+    return tuple(ProviderUse(it, totals[it], used[it], running[it]) for it in sorted(totals))
 
 
 def _device_use(nodes: Nodes, numbers: list[tuple[int, Node]]) -> Iterator[DeviceUse]:

@@ -1,9 +1,10 @@
 """The engine's answers as messages of the contract."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gpuaas.scheduler.v1 import scheduler_service_pb2 as pb
-from scheduler_service.domain.answers import Explanation, Option, Quote
+from scheduler_service.domain.answers import Explanation, Load, Option, Quote
+from scheduler_service.domain.last_hour import HourFigures
 from scheduler_service.domain.scheduling.explain import ReasonKind
 from scheduler_service.domain.scheduling.quote import Verdict
 from scheduler_service.entrypoints import encoding
@@ -59,6 +60,40 @@ def quote_response(it: Quote, now: datetime) -> pb.QuoteWorkloadResponse:
     if it.explanation is not None:
         response.explanation.CopyFrom(explanation(it.explanation, now))
     return response
+
+
+def metrics_response(
+    load: Load, hour: HourFigures, now: datetime
+) -> pb.GetSchedulingMetricsResponse:
+    """Encodes the figures about the queue, the devices and the scheduler's speed."""
+    total = sum(it.total_milli for it in load.providers)
+    used = sum(it.used_milli for it in load.providers)
+    oldest = timedelta() if load.waiting_since is None else now - load.waiting_since
+    return pb.GetSchedulingMetricsResponse(
+        queued_workloads=load.queued,
+        running_workloads=load.running,
+        finished_workloads=hour.finished,
+        preempted_workloads=hour.preempted,
+        mean_wait=duration(hour.waits.mean),
+        p99_wait=duration(hour.waits.p99),
+        oldest_wait=duration(max(oldest, timedelta())),
+        total_milli_gpus=total,
+        used_milli_gpus=used,
+        utilisation=used / total if total else 0.0,
+        mean_cycle=duration(hour.cycles.mean),
+        p99_cycle=duration(hour.cycles.p99),
+        decisions_per_second=hour.decisions_per_second,
+        providers=[
+            pb.ProviderMetrics(
+                provider=it.provider,
+                running_workloads=it.running,
+                total_milli_gpus=it.total_milli,
+                used_milli_gpus=it.used_milli,
+                success_rate=hour.success.get(it.provider, 1.0),
+            )
+            for it in load.providers
+        ],
+    )
 
 
 def _option(it: Option) -> pb.WorkloadOption:

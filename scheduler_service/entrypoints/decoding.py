@@ -152,24 +152,31 @@ def workload_filter(request: scheduler_service_pb2.ListWorkloadsRequest) -> Work
     states = frozenset(_known("states", _STATES, state) for state in request.states)
     return WorkloadFilter(
         states=states,
-        pool=_name("pool", request.pool),
-        owner_id=_name("owner_id", request.owner_id),
-        team=_name("team", request.team),
-        job_id=_name("job_id", request.job_id),
+        pool=name("pool", request.pool),
+        owner_id=name("owner_id", request.owner_id),
+        team=name("team", request.team),
+        job_id=name("job_id", request.job_id),
         node_id=request.node_id,
     )
+
+
+def name(field: str, text: str) -> str:
+    """Returns a text that goes into a column of its own, where not every character may stand."""
+    if text and not (len(text) <= LONGEST_NAME and text.isprintable()):
+        raise invalid(field, f"at most {LONGEST_NAME} printable characters")
+    return text
 
 
 def _spec(message: workload_pb2.Workload, spec_id: str) -> WorkloadSpec:
     return WorkloadSpec(
         id=spec_id,
-        job_id=_name("workload.job_id", message.job_id),
-        owner_id=_name("workload.owner_id", message.owner_id),
-        team=_name("workload.team", message.team),
+        job_id=name("workload.job_id", message.job_id),
+        owner_id=name("workload.owner_id", message.owner_id),
+        team=name("workload.team", message.team),
         name=message.name,
         attempt=_within("workload.attempt", message.attempt or 1, 1, MOST_AMOUNT),
         demand=_demand(message.resources),
-        pool=_name("workload.pool", message.pool),
+        pool=name("workload.pool", message.pool),
         provider=message.provider,
         strategy=_known("workload.strategy", _STRATEGIES, message.strategy),
         priority_class=_known("workload.priority_class", _PRIORITY_CLASSES, message.priority_class),
@@ -230,13 +237,6 @@ def _span(
     if not (0 <= span.seconds <= _LONGEST_SECONDS and 0 <= span.nanos < 1_000_000_000):
         raise invalid(prefix + name, "a span of 0 to 10 years")
     return wellknown.span(span)
-
-
-def _name(field: str, text: str) -> str:
-    """Returns a text that goes into a column of its own, where not every character may stand."""
-    if text and not (len(text) <= LONGEST_NAME and text.isprintable()):
-        raise invalid(field, f"at most {LONGEST_NAME} printable characters")
-    return text
 
 
 def _within(field: str, value: int, least: int, most: int) -> int:

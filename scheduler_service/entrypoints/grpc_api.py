@@ -149,6 +149,13 @@ class SchedulerApi(SchedulerServiceServicer):
         spec = decoding.quoted_spec(request.workload)
         return answers.quote_response(self.foresight.quote(spec), self.clock.now())
 
+    async def GetSchedulingMetrics(
+        self, request: pb.GetSchedulingMetricsRequest, context: Context
+    ) -> pb.GetSchedulingMetricsResponse:
+        """Gets figures about the queue, the devices and the scheduler's speed."""
+        load = self.foresight.load(decoding.name("pool", request.pool))
+        return answers.metrics_response(load, self.foresight.last_hour(), self.clock.now())
+
     async def _cancellation(self, workload_ids: Sequence[str], reason: str) -> CancelWorkloads:
         """Measures what runs, so that the command needs nothing from outside its transaction."""
         running = await self.reader.running(workload_ids)

@@ -15,7 +15,7 @@ from scheduler_service.application.commands import (
     StartWorkloads,
 )
 from scheduler_service.application.ports import Backend, DecodeEvent, FinishedRun, Reader, Run
-from scheduler_service.domain.answers import Explanation, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
 from scheduler_service.domain.engine import (
     Cancelled,
     Decisions,
@@ -33,6 +33,8 @@ from scheduler_service.domain.events import (
     WorkloadQueued,
     WorkloadStarted,
 )
+from scheduler_service.domain.last_hour import HourFigures, LastHour
+from scheduler_service.domain.outcome import OutcomeKind
 from scheduler_service.domain.spec import WorkloadSpec
 from scheduler_service.domain.workload import Workload
 from servicekit.clock import Clock, from_micros
@@ -87,6 +89,7 @@ class Scheduling:
         self._new_id = new_id
         self._engine: Engine | None = None
         self._allocations: dict[str, str] = {}
+        self._last_hour = LastHour()
 
     def pools(self) -> Sequence[PoolUse]:
         """How each pool is used now.
@@ -111,6 +114,18 @@ class Scheduling:
             Unavailable: the engine has not been built yet.
         """
         return self._engine_or_unavailable().quote(spec, self._clock.now())
+
+    def load(self, pool: str) -> Load:
+        """What waits and runs now in a pool, or, with an empty name, in all.
+
+        Raises:
+            Unavailable: the engine has not been built yet.
+        """
+        return self._engine_or_unavailable().load(pool)
+
+    def last_hour(self) -> HourFigures:
+        """What happened in the hour up to now, since this process began."""
+        return self._last_hour.figures(self._clock.now())
 
     async def run(self) -> None:
         """Schedules until something fails."""
@@ -172,6 +187,7 @@ class Scheduling:
             raise StartedElsewhere(event.subject)
         elif event.kind == WorkloadFinished.kind:
             self._allocations.pop(event.subject, None)
+            self._count_end(engine, event)
             engine.apply(Finished(event.subject))
         elif event.kind in (WorkloadCancelled.kind, WorkloadPreempted.kind):
             engine.apply(Cancelled(event.subject))
@@ -185,8 +201,20 @@ class Scheduling:
                 await self._dispatch(part)
 
     def _plan(self) -> Decisions:
-        with _PLAN.time():
-            return self._engine_or_fail().plan(self._clock.now())
+        began = self._clock.monotonic()
+        decisions = self._engine_or_fail().plan(self._clock.now())
+        took = self._clock.monotonic() - began
+        _PLAN.observe(took)
+        count = len(decisions.starts) + len(decisions.preemptions) + len(decisions.refusals)
+        self._last_hour.planned(timedelta(seconds=took), count, self._clock.now())
+        return decisions
+
+    def _count_end(self, engine: Engine, event: RecordedEvent) -> None:
+        fact = self._decode(event.kind, event.payload)
+        if isinstance(fact, WorkloadFinished):
+            by_platform = fact.outcome.kind is OutcomeKind.PLATFORM_FAILED
+            provider = engine.provider_of(event.subject)
+            self._last_hour.ended(provider, by_platform, from_micros(event.at))
 
     async def _dispatch(self, decisions: Decisions) -> None:
         starts = [
@@ -199,7 +227,9 @@ class Scheduling:
         for workload_id in dispatched.skipped:
             engine.apply(Cancelled(workload_id))
         await self._stop_preempted(dispatched.preempted)
+        self._last_hour.preempted(len(dispatched.preempted), command.now)
         for workload in dispatched.started:
+            self._last_hour.started(command.now - workload.enqueued_at, command.now)
             self._allocations[workload.spec.id] = workload.allocation_id
         _DECISIONS.labels("start").inc(len(dispatched.started))
         _DECISIONS.labels("refuse").inc(len(decisions.refusals))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ async def test_a_quote_says_what_a_submit_would_bring(house: House) -> None:
     ],
 )
 async def test_a_quote_names_what_does_not_exist(
-    house: House, fields: dict[str, object], reason: str
+    house: House, fields: dict[str, Any], reason: str
 ) -> None:
     """Such a quote is refused with the reason."""
     await full(house)
@@ -154,3 +155,35 @@ async def test_a_higher_priority_preempts_where_the_policy_says_so(
         state = (await house.get("low")).state
         assert workload_pb2.WORKLOAD_STATE_PREEMPTED == state
         assert 1 == (await house.pools())["p"].devices[0].free_devices
+
+
+async def test_figures_of_queue_devices_and_speed(house: House) -> None:
+    """What waits and runs now, what is in use, and what happened in the last hour."""
+    await full(house)
+    await house.enqueue(workload("ended"))
+    await house.ended(["ended"])
+    figures = await house.scheduler.GetSchedulingMetrics(pb.GetSchedulingMetricsRequest())
+    assert (2, 1, 1) == (
+        figures.queued_workloads,
+        figures.running_workloads,
+        figures.finished_workloads,
+    )
+    assert (16_000, 4_000, 0.25) == (
+        figures.total_milli_gpus,
+        figures.used_milli_gpus,
+        figures.utilisation,
+    )
+    assert figures.oldest_wait.ToTimedelta() > timedelta()
+    assert figures.mean_cycle.ToTimedelta() > timedelta()
+    assert figures.decisions_per_second > 0
+    assert [("local", 1, 1.0)] == [
+        (it.provider, it.running_workloads, it.success_rate) for it in figures.providers
+    ]
+    elsewhere = await house.scheduler.GetSchedulingMetrics(
+        pb.GetSchedulingMetricsRequest(pool="training")
+    )
+    assert (0, 8_000, 0) == (
+        elsewhere.queued_workloads,
+        elsewhere.total_milli_gpus,
+        elsewhere.used_milli_gpus,
+    )
