@@ -94,7 +94,11 @@ class Run:
         # A preempted or restarted job leaves its old end in the heap: only the end that this
         # column says is one.
         self._ending = array("q", [NEVER]) * len(trace)
-        self._ends: list[tuple[int, int]] = []
+        # An end's time and its job are one number, time first: half the size of a pair, and
+        # compared in half the time, where hundreds of thousands run.
+        self._ends: list[int] = []
+        self._bits = len(trace).bit_length()
+        self._mask = (1 << self._bits) - 1
 
     def add_nodes(self, nodes: Sequence[NodeSpec]) -> None:
         """Tells the engine of its inventory, which is complete before the first job comes."""
@@ -118,9 +122,9 @@ class Run:
 
     def _instant(self) -> int | None:
         ends, ending, submits = self._ends, self._ending, self._trace.submits
-        while ends and ending[ends[0][1]] != ends[0][0]:
+        while ends and ending[ends[0] & self._mask] != ends[0] >> self._bits:
             heappop(ends)
-        instant = ends[0][0] if ends else ENDLESS
+        instant = ends[0] >> self._bits if ends else ENDLESS
         if self._next < len(submits):
             instant = min(instant, submits[self._next])
         wake = self._engine.wake
@@ -130,11 +134,13 @@ class Run:
 
     def _finish(self, now: int, events: list[Event]) -> None:
         ends, ending, held, shape_of = self._ends, self._ending, self._held, self._trace.shape_of
-        while ends and ends[0][0] <= now:
-            end, job = heappop(ends)
-            if ending[job] == end:
+        past = (now + 1) << self._bits
+        while ends and ends[0] < past:
+            packed = heappop(ends)
+            job = packed & self._mask
+            if ending[job] == packed >> self._bits:
                 ending[job] = NEVER
-                self.outcome.ends[job] = end
+                self.outcome.ends[job] = now
                 self._busy -= held[shape_of[job]]
                 self.ended += 1
                 events.append(Finish(str(job)))
@@ -169,7 +175,7 @@ class Run:
                 outcome.first_starts[job] = now
         end = now + trace.durations[job] - served
         self._ending[job] = end
-        heappush(self._ends, (end, job))
+        heappush(self._ends, end << self._bits | job)
 
     def _preempt(self, job: int, lost: int) -> None:
         self._ending[job] = NEVER
