@@ -194,6 +194,17 @@ class Foresight(Protocol):
         """What happened in the hour up to now, since this process began."""
 
 
+class History(Protocol):
+    """The decisions of the past."""
+
+    async def explain(self, workload_id: str, at: datetime) -> Explanation | None:
+        """Why a workload waited at a time; None if it neither waited nor ran.
+
+        Raises:
+            HistoryExpired: the decisions of that time are not kept.
+        """
+
+
 class Run(Value, frozen=True):
     """What a backend is asked to run, and since when it should have been running."""
 

@@ -1,17 +1,15 @@
 """Everything that only reads."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from scheduler_service.application.ports import Foresight, Page, Reader, WorkloadFilter
+from scheduler_service.application.ports import Foresight, History, Page, Reader, WorkloadFilter
 from scheduler_service.domain.answers import Explanation, PoolUse
 from scheduler_service.domain.errors import HistoryExpired, WorkloadNotFound
 from scheduler_service.domain.resources import Pool
 from scheduler_service.domain.scheduling.explain import ReasonKind
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.values import Value
-
-_PRESENT = timedelta(seconds=1)
 
 
 class PoolReport(Value, frozen=True):
@@ -33,19 +31,31 @@ async def get_workload(reader: Reader, workload_id: str) -> Workload:
     return workload
 
 
-async def explain_workload(
-    reader: Reader, foresight: Foresight, workload_id: str, at: datetime | None, now: datetime
-) -> Explanation:
+async def explain_workload(reader: Reader, foresight: Foresight, workload_id: str) -> Explanation:
     """Returns why a workload waits, or that it does not.
 
     Raises:
         WorkloadNotFound: no workload has this id.
-        HistoryExpired: ``at`` is in the past.
     """
-    if at is not None and now - at > _PRESENT:
-        raise HistoryExpired("The decisions of that time are no longer kept.")
     found = foresight.explain([workload_id])
     return found[0] if found else _without_engine(await get_workload(reader, workload_id))
+
+
+async def explain_past(
+    reader: Reader, history: History | None, workload_id: str, at: datetime
+) -> Explanation:
+    """Returns why a workload waited at a time in the past, or that it did not.
+
+    Raises:
+        WorkloadNotFound: no workload has this id.
+        HistoryExpired: the decisions of that time are not kept, or none ever are.
+    """
+    await get_workload(reader, workload_id)
+    if history is None:
+        raise HistoryExpired("No decisions are kept here: there is no decision log.")
+    found = await history.explain(workload_id, at)
+    message = "It neither waited nor ran then."
+    return found or Explanation(workload_id, ReasonKind.NOT_WAITING, message)
 
 
 async def explain_workloads(

@@ -1,6 +1,6 @@
 """The engine of a running service: workloads and nodes in, placements out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -18,6 +18,7 @@ from scheduler_service.domain.engine import (
     Submitted,
 )
 from scheduler_service.domain.errors import GpuTypeUnknown, PoolUnknown, ProviderUnknown
+from scheduler_service.domain.prediction import History
 from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Demand, Node, Placement
 from scheduler_service.domain.scheduling import decisions, events
@@ -25,7 +26,7 @@ from scheduler_service.domain.scheduling import explain as explaining
 from scheduler_service.domain.scheduling import quote as quoting
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.policy import Policy
-from scheduler_service.domain.scheduling.protocols import Predictor
+from scheduler_service.domain.scheduling.record import Recorder, as_of
 from scheduler_service.domain.scheduling.requests import SECOND, Request, Shape, Slices
 from scheduler_service.domain.spec import WorkloadSpec
 from scheduler_service.domain.translation import (
@@ -55,19 +56,24 @@ class LiveEngine:
     def __init__(
         self,
         policies: dict[str, Policy] | None = None,
-        predictor: Predictor | None = None,
         *,
         speed: float = 1.0,
+        record: Callable[[str], object] | None = None,
     ) -> None:
         """Makes an engine without nodes.
 
         Args:
             policies: by pool; that of the empty name holds for every other pool.
-            predictor: what policies with predicted durations ask.
             speed: how much faster than the clock the durations of workloads pass.
+            record: takes the lines of a decision log; None keeps none.
         """
         chosen = {"": Policy()} | (policies or {})
-        self._engine = Engine(chosen[""], predictor, requeues=False)
+        if record is None:
+            self._engine = Engine(chosen[""], History(), requeues=False)
+            self._step = self._engine.step
+        else:
+            recorder = Recorder(record, chosen[""], History(), requeues=False)
+            self._engine, self._step = recorder.engine, recorder.step
         self._noted: list[events.Event] = [
             events.SetPolicy(policy, name) for name, policy in chosen.items() if name
         ]
@@ -97,7 +103,7 @@ class LiveEngine:
     def plan(self, now: datetime) -> Decisions:
         """Says what should happen next, and counts it as done."""
         noted, self._noted = self._noted, []
-        return self._translated(self._engine.step(self._at(now), noted))
+        return self._translated(self._step(self._at(now), noted))
 
     def wake(self) -> datetime | None:
         """When to plan again though nothing happens; None: not before something does."""
@@ -253,6 +259,17 @@ class LiveEngine:
                     cause = PreemptionCause(rule.value)
                     preemptions.append(Preempt(job_id, preemptor, cause, lost // SECOND))
         return Decisions(starts, refusals, preemptions)
+
+
+def explain_past(lines: Iterable[str], workload_id: str, at: datetime) -> Explanation | None:
+    """Why a workload waited at a time, by a decision log; None if it neither waited nor ran.
+
+    Raises:
+        BrokenChain: a line of the log was changed, left out or put in.
+    """
+    engine = as_of(lines, _micros(at), History())
+    found = explaining.explain(engine, workload_id, _micros(at))
+    return None if found is None else _explanation(found)
 
 
 def _explanation(found: explaining.Explanation) -> Explanation:

@@ -15,7 +15,7 @@ from gpuaas.scheduler.v1.inventory_service_pb2_grpc import InventoryServiceServi
 from gpuaas.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
 from scheduler_service.application import queries
 from scheduler_service.application.commands import CancelWorkloads, EnqueueWorkloads
-from scheduler_service.application.ports import Backend, Foresight, Reader
+from scheduler_service.application.ports import Backend, Foresight, History, Reader
 from scheduler_service.domain.answers import PoolUse
 from scheduler_service.domain.workload import Workload
 from scheduler_service.entrypoints import answers, decoding, encoding
@@ -40,6 +40,7 @@ class SchedulerApi(SchedulerServiceServicer):
     backend: Backend
     feed: EventFeed
     foresight: Foresight
+    history: History | None
     clock: Clock
 
     async def EnqueueWorkload(
@@ -126,8 +127,12 @@ class SchedulerApi(SchedulerServiceServicer):
     ) -> pb.ExplainWorkloadResponse:
         """Explains why a workload waits."""
         workload_id = decoding.workload_id("workload_id", request.workload_id)
-        at, now = decoding.moment(request, "at_time"), self.clock.now()
-        found = await queries.explain_workload(self.reader, self.foresight, workload_id, at, now)
+        at = decoding.moment(request, "at_time")
+        if at is None:
+            found = await queries.explain_workload(self.reader, self.foresight, workload_id)
+        else:
+            found = await queries.explain_past(self.reader, self.history, workload_id, at)
+        now = at or self.clock.now()
         return pb.ExplainWorkloadResponse(explanation=answers.explanation(found, now))
 
     async def BatchExplainWorkloads(

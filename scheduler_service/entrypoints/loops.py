@@ -76,6 +76,7 @@ class Scheduling:
         reader: Reader,
         backend: Backend,
         new_engine: Callable[[], Engine],
+        is_due: Callable[[], bool],
         clock: Clock,
         new_id: IdSource,
     ) -> None:
@@ -85,6 +86,7 @@ class Scheduling:
         self._reader = reader
         self._backend = backend
         self._new_engine = new_engine
+        self._is_due = is_due
         self._clock = clock
         self._new_id = new_id
         self._engine: Engine | None = None
@@ -128,12 +130,14 @@ class Scheduling:
         return self._last_hour.figures(self._clock.now())
 
     async def run(self) -> None:
-        """Schedules until something fails."""
-        revision = await self._rebuild()
-        async for batch in self._event_log.follow(revision, sooner=self._until_wake):
-            self._engine_or_fail()
-            await self._take_in(batch)
-            await self._carry_out()
+        """Schedules until something fails; begins with a new engine whenever one is due."""
+        while True:
+            revision = await self._rebuild()
+            async for batch in self._event_log.follow(revision, sooner=self._until_wake):
+                await self._take_in(batch)
+                await self._carry_out()
+                if self._is_due():
+                    break
 
     async def _rebuild(self) -> int:
         """Builds the engine as of one revision, and has the backend run what should be running."""

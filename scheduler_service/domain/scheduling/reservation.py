@@ -7,7 +7,6 @@ reservation, and others may start if they are expected to end before it or leave
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scheduler_service.domain.scheduling.durations import remaining
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.queue import Group
 from scheduler_service.domain.scheduling.requests import Job, Shape, Slices
@@ -123,17 +122,12 @@ def blockers(pool: Pool, job: Job, now: int) -> Blockers:
     if reservation is None:
         return Blockers()
     taken = {part.node for part in reservation.slices}
-    runs = [
-        run
-        for run in pool.running.values()
-        if now + remaining(run, now) <= reservation.at
-        and any(part.node in taken for part in run.slices)
-    ]
-    for run in sorted(runs, key=lambda run: -remaining(run, now))[:_TRIED]:
+    ends = {run: end for end, _, run in pool.next_ends(now) if end <= reservation.at}
+    runs = [run for run in ends if any(part.node in taken for part in run.slices)]
+    for run in reversed(runs[-_TRIED:]):
         others = [each for each in runs if each is not run]
         if others and pool.fits_without(job, others):
             runs = others
-    runs.sort(key=lambda run: (remaining(run, now), run.sequence))
     return Blockers(tuple(run.request.id for run in runs), reservation.at)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
 from gpuaas.scheduler.v1 import scheduler_service_pb2 as pb
+from scheduler_service.domain.prediction import History
+from scheduler_service.domain.scheduling.record import replay
 from servicekit.errors import InvalidArgument, NotFound, OutOfRange
 from tests.service.scheduler_service.conftest import House, Kind, Open, seen, workload
 
@@ -187,3 +189,26 @@ async def test_figures_of_queue_devices_and_speed(house: House) -> None:
         elsewhere.total_milli_gpus,
         elsewhere.used_milli_gpus,
     )
+
+
+async def test_the_past_is_explained_where_decisions_are_kept(
+    open_house: Open, tmp_path: Path
+) -> None:
+    """What a workload waited for then is told, also after it has started and after a restart."""
+    logs = tmp_path / "decisions"
+    async with open_house(decision_log=logs) as house:
+        await full(house)
+        past = (await explain(house, "first")).update_time
+        await house.cancel("running")
+        await house.watch(seen(QUEUED, STARTED, of="first"))
+    async with open_house(decision_log=logs) as house:
+        request = pb.ExplainWorkloadRequest(workload_id="first", at_time=past)
+        found = (await house.scheduler.ExplainWorkload(request)).explanation
+        assert pb.Explanation.KIND_RESOURCES == found.kind
+        assert ["running"] == list(found.blocking_workload_ids)
+        assert past == found.update_time
+        assert pb.Explanation.KIND_NOT_WAITING == (await explain(house, "first")).kind
+    assert 2 == len(list(logs.iterdir()))
+    for path in logs.iterdir():
+        with path.open() as lines:
+            assert replay(lines, History()).difference is None
