@@ -26,7 +26,8 @@ TRACE = Path("philly/october.csv")
 NODES = "72x8"
 POLICY = replace(POLICIES["las-levels"], placement="consolidate")
 VARIANTS = 1
-HOUR_S = 3_600
+SLACK_S = 7_200
+"""A guaranteed time, and what aged before."""
 
 
 def checks(data: Path) -> Iterator[Check]:
@@ -37,7 +38,7 @@ def checks(data: Path) -> Iterator[Check]:
     yield Check("preemptive_wait", wait.mean, AtMost(1_500), "s")
     yield Check("preemptive_wait_p999", wait.p999, Reported(), "s")
     bound = POLICY.ageing / 1e6
-    yield Check("preemptive_wait_longest", wait.longest, AtMost(bound + 12 * HOUR_S), "s")
+    yield Check("preemptive_wait_longest", wait.longest, AtMost(bound + SLACK_S), "s")
     yield Check("preemptive_slowdown", figures.slowdown.mean, Reported("1 is the best"))
     yield Check("preemptive_first_start", figures.queue.mean, Reported(), "s")
     yield Check("preemptive_preemptions", figures.preemptions, Reported(f"of {len(trace)} jobs"))

@@ -4,7 +4,8 @@ Each team owns whole nodes in proportion to the GPU time that its jobs of the mo
 for its largest job. Three times the same month, first come first served within what fits, durations
 unknown:
 
-- isolated: each team alone on its own nodes;
+- isolated: each team alone on its own nodes, and without ageing, which would only hurt where
+  everything waits for days;
 - borrow: one pool, everybody uses what is idle, and nobody gives anything back before it ends;
 - reclaim: the same, but a team that is below its own stops runs that others have beyond theirs,
   once they have run for ten minutes, at a cost of 60 s of their work each.
@@ -41,7 +42,7 @@ from scheduler_service.simulate.trace.trace import Durations, Trace
 TRACE = Path("philly/october.csv")
 NODES = 98
 DEVICES = 8
-ALONE = Policy(order=("fifo",), head=HeadRule.SKIP, placement="consolidate", ageing=2 * DAY)
+ALONE = Policy(order=("fifo",), head=HeadRule.SKIP, placement="consolidate", ageing=0)
 RECLAIM = PreemptionRules(
     by_reclaim=True, minimum_runtime=600 * SECOND, cost=60 * SECOND, per_job_and_day=24
 )
@@ -63,7 +64,7 @@ def checks(data: Path) -> Iterator[Check]:
     yield from _figures("isolated", alone)
     yield Check("sharing_isolated_jain", jain(satisfied.values()), Reported())
     quotas = tuple(TeamQuota(team, n * DEVICES * WHOLE) for team, n in owned.items())
-    borrowing = replace(ALONE, quotas=quotas)
+    borrowing = replace(ALONE, quotas=quotas, ageing=2 * DAY)
     yield from _shared("borrow", trace, borrowing, alone)
     yield from _shared("reclaim", trace, replace(borrowing, preemption=RECLAIM), alone)
 

@@ -14,7 +14,7 @@ most so much longer, and then for the longest run, whatever was expected of anyt
 
 from collections.abc import Iterable, Iterator
 from heapq import merge
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from scheduler_service.domain.scheduling.durations import remaining
 from scheduler_service.domain.scheduling.holds import Hold, Holds
@@ -25,8 +25,14 @@ from scheduler_service.domain.scheduling.requests import SECOND, Job
 PART = 4
 """At most one node of so many is kept, but for the first job always all that it needs."""
 
+LOOKED_AT = 32
+"""At most so many jobs are looked at, so that a plan does not grow with what has aged."""
+
 AGAIN = 3_600 * SECOND
 """How long a choice of nodes stands."""
+
+GRAIN = 600 * SECOND
+"""Choices end at multiples of this, so that what runs is looked through once for all of them."""
 
 SETTLED = 86_400 * SECOND
 """How long nodes are chosen anew for one job."""
@@ -39,7 +45,7 @@ def hold_nodes(pool: Pool, now: int) -> None:
     before, pool.holds = pool.holds, Holds()
     room = pool.nodes.open.bit_count() // PART
     loads = _Loads(pool, now)
-    for job in _aged(pool):
+    for job in islice(_aged(pool), LOOKED_AT):
         hold = _hold(pool, job, before.of(job), loads)
         if hold is None:
             continue
@@ -83,15 +89,9 @@ class _Loads:
 
 
 def _hold(pool: Pool, job: Job, before: Hold | None, loads: _Loads) -> Hold | None:
-    """What is kept for a job that does not fit now; None if it fits, never will or needs nothing.
-
-    Whatever asks for one device and nothing else takes the next that comes free, as it goes first.
-    """
-    group, shares = job.group, pool.shares
-    if group is None or (shares is not None and shares.over(group.team, group.shape) > 0):
-        return None
-    shape = group.shape
-    if shape.nodes == 1 and shape.devices == 1 and not shape.cpu and not shape.memory:
+    """What is kept for a job that does not fit now; None if it fits, or never will."""
+    group = job.group
+    if group is None:
         return None
     now = loads.now
     since = before.since if before else now
@@ -106,7 +106,8 @@ def _hold(pool: Pool, job: Job, before: Hold | None, loads: _Loads) -> Hold | No
     nodes = 0
     for node in chosen:
         nodes |= pool.nodes.bit[node]
-    return Hold(job, nodes, since, now + min(AGAIN, loads.longest(chosen)))
+    until = now + min(AGAIN, loads.longest(chosen))
+    return Hold(job, nodes, since, -(-until // GRAIN) * GRAIN)
 
 
 def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
@@ -135,10 +136,23 @@ def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
 
 
 def _aged(pool: Pool) -> Iterator[Job]:
-    """What has waited too long, in the order of the turns."""
-    heads = [group for group in pool.queue.groups.values() if group.waiting[0][2].aged]
+    """What has waited too long and needs nodes of its own, in the order of the turns."""
+    heads = [group for group in pool.queue.groups.values() if _needs_nodes(pool, group)]
     for _, _, job in merge(*(_aged_of(group) for group in heads)):
         yield job
+
+
+def _needs_nodes(pool: Pool, group: Group) -> bool:
+    """Whether a group begins with what has aged and neither its team nor others hold it up.
+
+    Whatever asks for one device and nothing else takes the next that comes free, as it goes first.
+    """
+    shape, shares = group.shape, pool.shares
+    if not group.waiting[0][2].aged:
+        return False
+    if shape.nodes == 1 and shape.devices == 1 and not shape.cpu and not shape.memory:
+        return False
+    return shares is None or shares.over(group.team, shape) <= 0
 
 
 def _aged_of(group: Group) -> Iterator[Entry]:
