@@ -47,7 +47,7 @@ class Fragmentation:
 
     def amount(self, state: State) -> int:
         """Thousandths of devices, times ``weight``."""
-        step = bisect_right(self._steps, state.cpu)
+        step = self.step(state.cpu)
         key = (state.model, step, state.whole, state.shared)
         known = self._known.get(key)
         if known is None:
@@ -55,6 +55,10 @@ class Fragmentation:
                 self._known.clear()
             known = self._known[key] = self._work_out(state, step)
         return known
+
+    def step(self, cpu: int) -> int:
+        """How many different amounts of cores that tasks ask for are not more than so many."""
+        return bisect_right(self._steps, cpu)
 
     def _work_out(self, state: State, step: int) -> int:
         enough = self._enough.get((state.model, step))
@@ -119,10 +123,22 @@ class Gradient:
 
     def score(self, state: State, shape: Shape) -> Score:
         """The negative score of 0 to 100."""
-        before = self._amount(state)
+        step = self._fragmentation.step
+        model, _, cpu, _, whole, shared, _ = state
+        # Nothing else of the two has an influence.
+        key = (model, step(cpu), step(cpu - shape.cpu), whole, shared, shape.devices, shape.milli)
+        known = self._scores.get(key)
+        if known is None:
+            if len(self._scores) >= _KEPT:
+                self._scores.clear()
+            known = self._scores[key] = self._score(state, shape)
+        return known
+
+    def _score(self, state: State, shape: Shape) -> Score:
+        before = self._fragmentation.amount(state)
         best = Score(1, 0)
         for free in choices(state, shape):
-            change = before - self._amount(after(state, shape, free))
+            change = before - self._fragmentation.amount(after(state, shape, free))
             cost = -bisect_right(self._thresholds, change)
             if cost < best.cost:
                 best = Score(cost, free)
@@ -132,6 +148,4 @@ class Gradient:
         self._fragmentation = Fragmentation(typical(tasks_of(self._learned.mix, self._size)))
         weight = self._fragmentation.weight
         self._thresholds = [-(-threshold * weight // _MICRO) for threshold in THRESHOLDS]
-
-    def _amount(self, state: State) -> int:
-        return self._fragmentation.amount(state)
+        self._scores: dict[tuple[str, int, int, int, tuple[int, ...], int, int], Score] = {}

@@ -1,5 +1,6 @@
 """What is free on a node, without the node: nodes that are alike in it are alike to a placement."""
 
+from bisect import insort
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -15,7 +16,8 @@ class State(NamedTuple):
         devices: how many it has, idle or not.
         cpu: free thousandths of cores; ``UNLIMITED`` when they are not limited. So is ``memory``.
         whole: idle devices.
-        shared: free thousandths of each device that is held in part, ascending.
+        shared: free thousandths of each device that is held in part, ascending; those that are
+            full are left out.
         tenants: the sorts of tasks with devices that run there, ascending; see ``sort_of``. Empty
             where nobody asks for it.
     """
@@ -44,7 +46,7 @@ def state_of(nodes: Nodes, node: int) -> State:
         nodes.cpu[node] if spec.cpu else UNLIMITED,
         nodes.memory[node] if spec.memory else UNLIMITED,
         nodes.whole[node],
-        tuple(sorted(shared.values())) if shared else (),
+        tuple(sorted(filter(None, shared.values()))) if shared else (),
         tuple(sorted(tenants[node])) if tenants is not None else (),
     )
 
@@ -91,7 +93,7 @@ def after(state: State, shape: Shape, free: int) -> State:
             whole -= 1
         else:
             rest.remove(free)
-        rest.append(free - shape.milli)
-        rest.sort()
+        if free > shape.milli:
+            insort(rest, free - shape.milli)
         shared = tuple(rest)
     return State(model, devices, cpu, memory, whole, shared, tenants)
