@@ -41,7 +41,7 @@ the simulator's own trace format:
 {own.__doc__}
 policies by name:
 
-{policies.__doc__}
+{policies.NAMES}
 """
 
 

@@ -49,8 +49,8 @@ POLICIES: dict[str, Policy] = {
     "predicted": _PREDICTED,
     "las-levels": _LEVELS,
 }
-"""What the names stand for:
 
+NAMES = """\
 - default: what the service does when nobody says otherwise.
 - fifo: in the order of submission; when the first does not fit, all wait.
 - fifo-skip: the same, but whatever fits starts.
@@ -63,6 +63,7 @@ POLICIES: dict[str, Policy] = {
 - las-levels: the least service so far first, in levels; a run is left ten minutes and loses 60 s of
   work when it is stopped. What has waited two days goes first and is not stopped.
 """
+"""What the names of ``POLICIES`` stand for."""
 
 
 def find(name: str) -> Policy:
