@@ -120,7 +120,9 @@ class Engine:
             return
         if self._stale:
             self._find_anew(now, out)
-        fit = self.fit(request.shape)
+        fit = self._fits.get(request.shape)
+        if type(fit) is not Fit or not fit.tiers:
+            fit = self.fit(request.shape)
         if type(fit) is Fit:
             pool = self.pools[fit.pool]
             if pool.observe is not None:
@@ -173,13 +175,15 @@ class Engine:
         """Takes in a node that is there or comes back."""
         if spec.id in self._seats:
             pool, node = self._seats[spec.id]
-            pool.nodes.member |= pool.nodes.bit[node]
+            if not pool.nodes.member & pool.nodes.bit[node]:
+                pool.nodes.member |= pool.nodes.bit[node]
+                self._stale = True
             pool.nodes.set_open(node, True)
         else:
             pool = self._pool(spec.pool)
             self._seats[spec.id] = (pool, pool.nodes.add(spec))
+            self._stale = True
         pool.changed = True
-        self._stale = True
 
     def _pool(self, name: str) -> Pool:
         pool = self.pools.get(name)
@@ -205,11 +209,13 @@ class Engine:
         """Brings where shapes may run up to date, after nodes have come or gone for good."""
         self._stale = False
         nodes = {name: pool.nodes for name, pool in self.pools.items()}
+        # What nobody waits or runs with is found again when somebody asks.
+        used = {id(job.fit) for job in self.jobs.values()}
         for shape, fit in list(self._fits.items()):
-            if isinstance(fit, NoFit):
-                del self._fits[shape]
-            else:
+            if type(fit) is Fit and id(fit) in used:
                 fits.refresh(fit, nodes)
+            else:
+                del self._fits[shape]
         for pool in self.pools.values():
             for job in [job for job in pool.queue.jobs() if job.fit.pool != pool.name]:
                 pool.withdraw(job)

@@ -16,9 +16,11 @@ class Expectations:
 
     def add(self, job: Job) -> None:
         """A job has come."""
+        if self._predictor is None:
+            job.expected = job.request.estimate
+            return
         self.expect(job)
-        if self._predictor is not None:
-            self._kin.setdefault(self._predictor.kin(job.request), {})[job.request.id] = job
+        self._kin.setdefault(self._predictor.kin(job.request), {})[job.request.id] = job
 
     def remove(self, job: Job) -> None:
         """A job will not come back."""

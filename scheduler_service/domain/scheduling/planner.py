@@ -20,8 +20,9 @@ Turn: TypeAlias = tuple[Key, Entry, int]
 
 def plan(pool: Pool, now: int, out: Out) -> None:
     """Starts what can start; costs what changed, not what waits."""
-    pool.let_age(now)
-    hold_nodes(pool, now)
+    if pool.watches_time:
+        pool.let_age(now)
+        hold_nodes(pool, now)
     pool.wake = None
     if pool.policy.preemption.repack:
         stopped = stop_all(pool, now)

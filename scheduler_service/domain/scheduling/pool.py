@@ -36,6 +36,7 @@ class Pool:
     Attributes:
         running: what runs, by id, in the order of the starts.
         changed: whether something may start that could not before.
+        watches_time: whether what waits may get another place because time has passed.
         wake: when something may start though nothing happens; None for never.
         ends: expected ends of what runs, in order; None where nobody asks for them.
         reservation: what the first that does not fit waits for, as it was last worked out.
@@ -70,6 +71,7 @@ class Pool:
         "running",
         "shares",
         "wake",
+        "watches_time",
     )
 
     def __init__(self, name: str, policy: Policy, rules: Rules, requeue: Requeue) -> None:
@@ -326,6 +328,7 @@ class Pool:
             running = self.running.values()
             self.nodes.note_tenants((job.slices, job.request.shape) for job in running)
         self._rekey_every = getattr(self.order, "rekey_every", 0)
+        self.watches_time = bool(policy.ageing or self._rekey_every or self.holds)
         self.observe = getattr(self.placement, "observe", None)
         self.ends = SortedList() if policy.head is HeadRule.BACKFILL else None
         sharing = bool(policy.quotas) or policy.fair_share.enabled
