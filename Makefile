@@ -47,9 +47,24 @@ gates: setup ## Hold the engine against published results. DATA=path [ARGS="--on
 bench-engine: setup ## Measure the engine's decisions per second. [DATA=path ARGS=...]
 	@exec $(BIN)/python -m bench.engine $(if $(DATA),--data "$(DATA)") $(ARGS)
 
+.PHONY: bench-auth
+bench-auth: setup ## Measure verifying tokens, and other calls while 64 clients log in. ARGS=...
+	@exec $(BIN)/python -m bench.auth $(ARGS)
+
 .PHONY: secrets
 secrets: ## Make deploy/secrets/ for docker compose; keeps what exists
 	@sh deploy/make-secrets.sh
+
+.PHONY: dev-certs
+dev-certs: setup ## Make certificates for TLS between the processes. ARGS="FOLDER --host NAME"
+	@$(BIN)/python -m local.dev_certs $(ARGS)
+
+# The database is that of the settings in the environment, else the one that `make run` keeps.
+.PHONY: import-users
+import-users: setup ## Import users with their password hashes. FILE=users.csv [ARGS=--skip-existing]
+	@$(if $(FILE),,echo 'make import-users needs FILE=users.csv' >&2; exit 2)
+	@GPUAAS_AUTH_DATABASE_URL=$${GPUAAS_AUTH_DATABASE_URL:-sqlite:///var/auth.db} \
+		$(BIN)/python -m auth_service import-users "$(FILE)" $(ARGS)
 
 ##@ Check
 

@@ -1,19 +1,26 @@
 """Every setting of auth_service, each read from GPUAAS_AUTH_<NAME> or GPUAAS_AUTH_<NAME>_FILE."""
 
+import base64
+import binascii
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import ClassVar
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, field_validator
 
-from servicekit.config import Environment, ServiceSettings, SettingsConfigDict
+from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict, WriterHost
 from servicekit.identity import AUDIENCE
+from servicekit.production import weakness_of_secret
 
 PRODUCTION_BCRYPT_COST = 12
+KEY_BYTES = 32
 
 
 class Settings(ServiceSettings):
     """What auth_service can be told. Secrets have no defaults: without them, no such account."""
 
     model_config = SettingsConfigDict(env_prefix="GPUAAS_AUTH_")
+    production_tls: ClassVar[tuple[str, ...]] = ("tls_certificate", "tls_key")  # It calls nobody.
 
     listen: str = Field(default="127.0.0.1:50051", description="host:port to serve gRPC on")
     database_url: str = Field(default="sqlite:///var/auth.db", description="SQLAlchemy URL")
@@ -25,6 +32,22 @@ class Settings(ServiceSettings):
         le=timedelta(hours=24),
         description="how long an access token is good, such as PT30M",
     )
+    refresh_lifetime: timedelta = Field(
+        default=timedelta(days=30),
+        ge=timedelta(minutes=5),
+        le=timedelta(days=366),
+        description="how long a session goes on with refresh tokens, such as P30D",
+    )
+    api_key_lifetime: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(hours=1),
+        le=timedelta(days=3660),
+        description="how long an API key is good at the most, such as P365D",
+    )
+    key_encryption_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="base64 of 32 random bytes that encrypt signing keys at rest",
+    )
     password_min_length: int = Field(
         default=12, ge=8, le=128, description="characters that a new password has at least"
     )
@@ -33,6 +56,19 @@ class Settings(ServiceSettings):
         ge=4,
         le=16,
         description="log2 of the rounds; below 12 for tests",
+    )
+    hashing: WriterHost = Field(
+        default=WriterHost.PROCESS,
+        description="where passwords are hashed: in processes of their own, or in threads",
+    )
+    guesses_per_account: int = Field(
+        default=20, ge=2, le=10_000, description="failed logins for one account in an hour"
+    )
+    guesses_per_address: int = Field(
+        default=200, ge=2, le=1_000_000, description="failed logins from one address in an hour"
+    )
+    guesses_overall: int = Field(
+        default=5_000, ge=2, le=10_000_000, description="failed logins altogether in an hour"
     )
     admin_username: str = Field(default="admin", description="name of the first admin")
     admin_password: SecretStr = Field(
@@ -43,20 +79,35 @@ class Settings(ServiceSettings):
         default=SecretStr(""), description="password that the other services sign in with"
     )
 
-    @field_validator("bcrypt_cost")
+    @field_validator("key_encryption_key")
     @classmethod
-    def _is_slow_enough(cls, cost: int, info: ValidationInfo) -> int:
-        if _in_production(info) and cost < PRODUCTION_BCRYPT_COST:
-            raise ValueError(f"expected {PRODUCTION_BCRYPT_COST} or more in production")
-        return cost
+    def _is_a_key(cls, key: SecretStr) -> SecretStr:
+        if key.get_secret_value() and len(_decoded(key)) != KEY_BYTES:
+            raise ValueError(f"expected the base64 of {KEY_BYTES} bytes")
+        return key
 
-    @field_validator("service_password")
-    @classmethod
-    def _is_given(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        if _in_production(info) and not password.get_secret_value():
-            raise ValueError("expected a password in production, for the services to sign in with")
-        return password
+    def unsafe(self) -> Iterator[Complaint]:
+        """Yields what is not good enough for production."""
+        yield from super().unsafe()
+        if self.bcrypt_cost < PRODUCTION_BCRYPT_COST:
+            yield "bcrypt_cost", f"expected {PRODUCTION_BCRYPT_COST} or more"
+        for field in ("admin_password", "service_password"):
+            secret = getattr(self, field).get_secret_value()
+            weakness = weakness_of_secret(secret)
+            # Without a password there is no first admin; services cannot do without theirs.
+            if weakness and (secret or field == "service_password"):
+                yield field, f"expected {weakness}"
+        if not self.key_encryption_bytes:
+            yield "key_encryption_key", "expected a key, such as `openssl rand -base64 32` makes,"
+
+    @property
+    def key_encryption_bytes(self) -> bytes:
+        """The key that encrypts signing keys at rest; empty for none."""
+        return _decoded(self.key_encryption_key)
 
 
-def _in_production(info: ValidationInfo) -> bool:
-    return info.data.get("environment") is Environment.PRODUCTION
+def _decoded(key: SecretStr) -> bytes:
+    try:
+        return base64.b64decode(key.get_secret_value(), validate=True)
+    except binascii.Error:
+        return b"no base64"

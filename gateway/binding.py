@@ -71,7 +71,7 @@ class Binding:
             raise invalid("body", "nothing; this request has no body")
         media = _media_type(headers)
         if media == FORM and self._takes_form:
-            _apply_all(self._form, message, body, "form field")
+            _apply_all(self._form, message, body, "form field", blanks=False)
             return
         if media not in ("", "application/json"):
             raise Problem(415, "MEDIA_TYPE_UNSUPPORTED", f"{media} is not JSON: application/json")
@@ -184,10 +184,21 @@ def _apply(parameters: Mapping[str, Parameter], message: Any, name: str, texts: 
 
 
 def _apply_all(
-    parameters: Mapping[str, Parameter], message: Any, encoded: bytes, what: str
+    parameters: Mapping[str, Parameter],
+    message: Any,
+    encoded: bytes,
+    what: str,
+    *,
+    blanks: bool = True,
 ) -> None:
+    """Sets the fields that a query or form names; without `blanks` those with empty values not.
+
+    OAuth 2 clients send empty form fields, which count as left out (RFC 6749, section 3.2).
+    """
     texts: dict[str, list[str]] = {}
     for name, text in _pairs(encoded, what):
+        if not text and not blanks:
+            continue
         texts.setdefault(name, []).append(text)
     violations: list[Violation] = []
     for name, values in texts.items():

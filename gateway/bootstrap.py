@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from google.protobuf.descriptor import ServiceDescriptor
 from starlette.middleware.cors import CORSMiddleware
 
+from gateway.callers import Callers
 from gateway.config import Settings
 from gateway.contracts import load_contracts
-from gateway.endpoints import endpoint_table
+from gateway.endpoints import AUTH_PACKAGE, endpoint_table
 from gateway.exchange import LONGEST_CALL_SECONDS
 from gateway.health import Health
 from gateway.http import Application, Door
@@ -22,7 +24,10 @@ from gateway.server import DrainingServer, listening_socket
 from gateway.streams import STREAM_SECONDS, EventStreams
 from servicekit import failpoints, logs
 from servicekit.client import ServiceChannel, connect, read_only_methods
+from servicekit.clock import SystemClock
 from servicekit.metrics import serve_metrics
+from servicekit.process import spare_the_collector
+from servicekit.tls import Tls, https_context
 
 SERVICE = "gateway"
 TITLE = "GPU as a Service"
@@ -38,7 +43,8 @@ class Gateway:
         self._streams = EventStreams()
         self._channels = _connect(settings, contracts.services)
         self._health = Health({_context(package): c for package, c in self._channels.items()})
-        table = endpoint_table(routes, self._channels.__getitem__, self._streams)
+        callers = _callers(settings, self._channels[AUTH_PACKAGE])
+        table = endpoint_table(routes, self._channels.__getitem__, self._streams, callers)
         document = openapi_document(contracts, routes, title=TITLE, version=VERSION)
         fixed = pages(self._health, document, title=TITLE, version=VERSION)
         self.application = _with_cors(Door(table, fixed), settings.origins)
@@ -60,8 +66,10 @@ async def serve(settings: Settings) -> None:
     failpoints.configure(settings.failpoints)
     listener = listening_socket(settings.listen)
     serve_metrics(settings.metrics_listen)
+    https = https_of(settings)
     gateway = Gateway(settings)
-    server = DrainingServer(gateway.application, gateway.drain)
+    server = DrainingServer(gateway.application, gateway.drain, https)
+    spare_the_collector()
     host, port = listener.getsockname()[:2]
     logs.logger(__name__).info("listening", host=host, port=port)
     try:
@@ -76,7 +84,7 @@ def _connect(
     """Returns the channel to the service of each proto package."""
     reads = read_only_methods(services)
     targets = {
-        "gpuaas.auth.v1": settings.auth_target,
+        AUTH_PACKAGE: settings.auth_target,
         "gpuaas.job.v1": settings.job_target,
         "gpuaas.scheduler.v1": settings.scheduler_target,
     }
@@ -86,9 +94,22 @@ def _connect(
             reads=reads,
             cap=timedelta(seconds=LONGEST_CALL_SECONDS),
             stream_cap=timedelta(seconds=STREAM_SECONDS),
+            tls=Tls.of(settings),
         )
         for package, target in targets.items()
     }
+
+
+def _callers(settings: Settings, auth: ServiceChannel) -> Callers:
+    password = settings.service_password.get_secret_value()
+    return Callers(auth, settings.service_account, password, settings.proxies, SystemClock())
+
+
+def https_of(settings: Settings) -> ssl.SSLContext | None:
+    """Returns what serves HTTPS, or None for HTTP."""
+    if settings.http_certificate is None or settings.http_key is None:
+        return None
+    return https_context(settings.http_certificate, settings.http_key)
 
 
 def _context(package: str) -> str:

@@ -67,7 +67,13 @@ class Exchange:
 
     def check_head(self) -> None:
         """Raises the problem of a head that is too large for us or for what we call."""
-        if sum(len(name) + len(value) for name, value in self.scope["headers"]) > HEAD_BYTES:
+        size = tokens = 0
+        for name, value in self.scope["headers"]:
+            size += len(name) + len(value)
+            tokens += name == b"authorization"
+        if tokens > 1:
+            raise Problem(400, "MESSAGE_MALFORMED", "there are several Authorization headers")
+        if size > HEAD_BYTES:
             raise Problem(
                 431, "HEADERS_TOO_LARGE", f"the headers are larger than {HEAD_BYTES} bytes"
             )

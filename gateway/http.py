@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any
 
 import prometheus_client
@@ -21,7 +21,8 @@ PAGE = "page"
 
 Application = Callable[[Any, Any, Any], Any]
 
-_log = logs.logger("gateway.access")
+_SOURCE = "gateway.access"
+_log = logs.logger(_SOURCE)
 _DURATION = prometheus_client.Histogram(
     "gpuaas_http_duration_seconds",
     "Time from an HTTP request's arrival to the end of its answer, by route and status.",
@@ -79,16 +80,15 @@ class Door:
             observe = _DURATION.labels(route, str(status)).observe
             self._observers[route, status] = observe
         observe(seconds)
-        write = _log.info if exchange.route else _log.debug
-        fields = {"reason": exchange.reason} if exchange.reason else {}
-        write(
-            "http",
-            route=route,
-            status=status,
-            ms=round(seconds * 1000, 2),
-            request_id=exchange.request_id,
-            **fields,
-        )
+        fields = {
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "request_id": exchange.request_id,
+        }
+        if exchange.reason:
+            fields["reason"] = exchange.reason
+        logs.write("info" if exchange.route else "debug", _SOURCE, "http", time(), fields)
 
 
 def not_found(path: str) -> Problem:

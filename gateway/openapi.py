@@ -9,6 +9,7 @@ import orjson
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 
 from gateway.binding import REQUEST_ID, in_query, text_fields
+from gateway.callers import TICKET
 from gateway.contracts import Contracts
 from gateway.problems import MEDIA_TYPE as PROBLEM
 from gateway.routes import Route
@@ -53,6 +54,15 @@ _LAST_EVENT_ID: Schema = {
     "name": "Last-Event-ID",
     "in": "header",
     "description": "Id of the last event seen; the stream goes on right after it.",
+    "schema": {"type": "string"},
+}
+
+
+_TICKET: Schema = {
+    "name": TICKET,
+    "in": "query",
+    "required": False,
+    "description": "Opens the stream once, in the place of an Authorization header.",
     "schema": {"type": "string"},
 }
 
@@ -149,6 +159,8 @@ class _Operations:
             yield _IDEMPOTENCY_KEY
         if route.method.server_streaming and RESUME_TOKEN in request.fields_by_name:
             yield _LAST_EVENT_ID
+        if route.method.server_streaming:
+            yield _TICKET
 
     def _parameter(self, name: str, field: FieldDescriptor, place: str) -> Schema:
         schema = self._schemas.of_field(field)

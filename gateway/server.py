@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -85,7 +86,8 @@ class BoundedHead(HttpToolsProtocol):
         )
         # Closing now, with more of the request under way, would reset the connection, and the
         # client would see that instead of the answer.
-        self.transport.write_eof()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
         self._refused = True
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
@@ -93,7 +95,12 @@ class BoundedHead(HttpToolsProtocol):
 class DrainingServer(uvicorn.Server):
     """Tells the application that it drains, and leaves with exit code 0 after a signal."""
 
-    def __init__(self, application: Any, on_drain: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        application: Any,
+        on_drain: Callable[[], None],
+        https: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -106,6 +113,7 @@ class DrainingServer(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
+                ssl_context_factory=None if https is None else lambda *_: https,
             )
         )
         self._on_drain = on_drain

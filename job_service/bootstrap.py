@@ -36,12 +36,14 @@ from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
 from servicekit.eventlog import EventLog
 from servicekit.idempotency import Idempotent
-from servicekit.identity import Verifier
+from servicekit.identity import Follower as RevocationFollower
+from servicekit.identity import Revocations, Verifier
 from servicekit.ids import new_id
 from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.loops import looping
 from servicekit.server import Server
 from servicekit.storage import Storage, opened
+from servicekit.tls import Tls
 
 JOB_SERVICE = job_service_pb2.DESCRIPTOR.services_by_name["JobService"]
 QUOTA_SERVICE = quota_service_pb2.DESCRIPTOR.services_by_name["QuotaService"]
@@ -80,24 +82,36 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
     storing = opened("job_service", settings, PLUMBING, SqlUnitOfWork, clock)
     async with AsyncExitStack() as closing:
         storage = await closing.enter_async_context(storing)
-        identity = _identity(settings, clock, closing)
+        identity, revocations = _identity(settings, clock, closing), Revocations(clock)
         scheduler = _scheduler(settings, identity, closing)
         reader, catalogue = SqlReader(storage.database), Catalogue(scheduler)
         once, policy = Idempotent(storage.writer, clock), _policy(settings)
         watch = JobWatch(reader, storage.log, decode_event, clock)
         jobs = JobApi(once, reader, watch, Waiting(scheduler), catalogue, policy, clock, new_id)
         quotas = QuotaApi(once, reader, policy, clock, new_id)
-        server = _server(settings, identity, clock, jobs, quotas)
-        port = server.listen(settings.listen)
+        verifier = Verifier(
+            identity.fetch_jwks,
+            settings.issuer,
+            settings.audience,
+            clock,
+            revocations=revocations,
+        )
+        server = _server(settings, verifier, clock, jobs, quotas)
+        port = server.listen(settings.listen, Tls.of(settings))
         await server.start(storage.database.answers)
         closing.push_async_callback(server.drain)
+        revoked = RevocationFollower(
+            identity.watch_revocations, revocations, clock, settings.revocation_grace
+        )
+        await closing.enter_async_context(looping({"revocations": revoked.run}))
         await closing.enter_async_context(_loops(storage, reader, scheduler, catalogue))
         yield Service(port, server, storage.database, storage.log)
 
 
 def _identity(settings: Settings, clock: Clock, closing: AsyncExitStack) -> GrpcIdentity:
     """The auth service, over a channel that closes with the rest."""
-    channel = connect(settings.auth_target, reads=read_only_methods([AUTH_SERVICE]))
+    reads = read_only_methods([AUTH_SERVICE])
+    channel = connect(settings.auth_target, reads=reads, tls=Tls.of(settings))
     closing.push_async_callback(channel.close)
     password = settings.service_password.get_secret_value()
     return GrpcIdentity(channel, settings.service_account, password, clock)
@@ -108,7 +122,13 @@ def _scheduler(
 ) -> GrpcScheduler:
     """The scheduler, called in this service's own name over a channel that closes with the rest."""
     reads = read_only_methods([SCHEDULER_SERVICE, INVENTORY_SERVICE])
-    channel = connect(settings.scheduler_target, reads=reads, token=identity.token)
+    channel = connect(
+        settings.scheduler_target,
+        reads=reads,
+        token=identity.token,
+        on_refused=identity.token.refused,
+        tls=Tls.of(settings),
+    )
     closing.push_async_callback(channel.close)
     return GrpcScheduler(channel)
 
@@ -137,9 +157,8 @@ def _policy(settings: Settings) -> Policy:
 
 
 def _server(
-    settings: Settings, identity: GrpcIdentity, clock: Clock, jobs: JobApi, quotas: QuotaApi
+    settings: Settings, verifier: Verifier, clock: Clock, jobs: JobApi, quotas: QuotaApi
 ) -> Server:
-    verifier = Verifier(identity.fetch_jwks, settings.issuer, settings.audience, clock)
     services = [JOB_SERVICE, QUOTA_SERVICE, APPROVAL_SERVICE, WEBHOOK_SERVICE]
     access = access_table(services, access_pb2.access)
     edge = EdgeInterceptor(access, verifier, production=settings.production, clock=clock)

@@ -1,9 +1,14 @@
 """Every setting of job_service, each read from GPUAAS_JOB_<NAME> or GPUAAS_JOB_<NAME>_FILE."""
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from collections.abc import Iterator
+from datetime import timedelta
 
-from servicekit.config import Environment, ServiceSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
+
+from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict
 from servicekit.identity import AUDIENCE
+from servicekit.identity.following import GRACE
+from servicekit.production import weakness_of_secret
 
 
 class Settings(ServiceSettings):
@@ -27,6 +32,12 @@ class Settings(ServiceSettings):
     service_password: SecretStr = Field(
         default=SecretStr(""), description="password of that account"
     )
+    revocation_grace: timedelta = Field(
+        default=GRACE,
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="how long callers are let in while auth_service cannot be heard, such as PT2M",
+    )
     default_quota_gpu_hours: float = Field(
         default=10.0, ge=0, le=1e9, description="GPU-hours that every user has each month"
     )
@@ -38,10 +49,9 @@ class Settings(ServiceSettings):
     )
     auto_start: bool = Field(default=True, description="whether an approved job is queued at once")
 
-    @field_validator("service_password")
-    @classmethod
-    def _is_given(cls, password: SecretStr, info: ValidationInfo) -> SecretStr:
-        production = info.data.get("environment") is Environment.PRODUCTION
-        if production and not password.get_secret_value():
-            raise ValueError("expected a password in production, to sign in with at auth_service")
-        return password
+    def unsafe(self) -> Iterator[Complaint]:
+        """Yields what is not good enough for production."""
+        yield from super().unsafe()
+        weakness = weakness_of_secret(self.service_password.get_secret_value())
+        if weakness:
+            yield "service_password", f"expected {weakness}"

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from local.certificates import make_certificates
+from local.layout import NAMES
 from local.processes import ROOT
 from local.summary import Terminal, summary
 from local.supervisor import StartFailed, System
@@ -21,7 +23,12 @@ def main(arguments: list[str] | None = None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     verbose = sys.stderr if options.verbose else None
-    system = System(options.data, announce=terminal.step, verbose=verbose)
+    certificates = None
+    if options.tls:
+        certificates = make_certificates(options.data / "certificates", NAMES)
+    system = System(
+        options.data, certificates=certificates, announce=terminal.step, verbose=verbose
+    )
     try:
         start(system, options.data, terminal)
         return watch(system)
@@ -47,6 +54,11 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--verbose",
         action="store_true",
         help="show the processes' logs here, besides writing them to their files",
+    )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="speak TLS everywhere, with certificates made in the data folder",
     )
     return parser.parse_args(arguments)
 

@@ -81,7 +81,7 @@ def written(value: Any) -> str:
         case enum.Enum():
             return str(value.value)
         case timedelta():
-            return f"PT{value.total_seconds():g}S"
+            return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
         case list() | tuple() | dict():
             return json.dumps(value)
         case _:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from local.certificates import Certificates
 from local.ports import LOOPBACK, free_port, join_address, split_address
 from local.secrets import Secrets
 
@@ -45,12 +46,14 @@ class Layout:
         listen: address of each process, its port known.
         databases: SQLAlchemy URL of each service's database.
         extra: environment of a process beyond what the layout itself gives it.
+        certificates: what the processes prove themselves with; None: plaintext.
     """
 
     data: Path
     listen: Mapping[Name, str]
     databases: Mapping[Name, str]
     extra: Mapping[Name, Mapping[str, str]]
+    certificates: Certificates | None = None
 
     @property
     def logs(self) -> Path:
@@ -79,11 +82,28 @@ class Layout:
             settings[f"{prefix}_DATABASE_URL"] = self.databases[name]
         for target, setting in TARGETS[name].items():
             settings[f"{prefix}_{setting}"] = self.listen[target]
-        if name in ("auth_service", "job_service"):
-            settings[f"{prefix}_SERVICE_PASSWORD_FILE"] = str(secrets.service_password)
+        settings[f"{prefix}_SERVICE_PASSWORD_FILE"] = str(secrets.service_password)
         if name == "auth_service":
             settings[f"{prefix}_ADMIN_PASSWORD_FILE"] = str(secrets.admin_password)
+            settings[f"{prefix}_KEY_ENCRYPTION_KEY_FILE"] = str(secrets.key_encryption_key)
+        if self.certificates is not None:
+            settings |= _tls(prefix, name, self.certificates)
         return settings
+
+
+def _tls(prefix: str, name: Name, certificates: Certificates) -> dict[str, str]:
+    """Returns what makes a process speak TLS, and let in only who shows a certificate too."""
+    files = certificates.files(name)
+    settings = {
+        f"{prefix}_TLS_CERTIFICATE": str(files.certificate),
+        f"{prefix}_TLS_KEY": str(files.key),
+        f"{prefix}_TLS_AUTHORITY": str(certificates.authority),
+        f"{prefix}_TLS_REQUIRE_CLIENTS": "true",
+    }
+    if name == "gateway":
+        settings[f"{prefix}_HTTP_CERTIFICATE"] = str(files.certificate)
+        settings[f"{prefix}_HTTP_KEY"] = str(files.key)
+    return settings
 
 
 TARGETS: Mapping[Name, Mapping[Name, str]] = {
@@ -105,6 +125,7 @@ def settle(
     listen: Mapping[Name, str] | None = None,
     databases: Mapping[Name, str] | None = None,
     extra: Mapping[Name, Mapping[str, str]] | None = None,
+    certificates: Certificates | None = None,
 ) -> Layout:
     """Fills in what is not given: from GPUAAS_..._LISTEN and _DATABASE_URL, then from defaults.
 
@@ -117,6 +138,7 @@ def settle(
         listen={name: settle_port(_listen(name, listen or {})) for name in NAMES},
         databases={name: _database(name, data, databases or {}) for name in WITH_DATABASE},
         extra=extra or {},
+        certificates=certificates,
     )
 
 

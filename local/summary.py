@@ -60,15 +60,24 @@ def summary(system: System, terminal: Terminal) -> str:
             "",
             terminal.bold("Register, log in, and submit a first job:"),
             "",
-            TRY.format(url=system.url, password="tea leaves at noon"),
+            commands(system),
             "",
             "Ctrl-C stops everything; the next start finds it as it was.",
         ]
     )
 
 
+def commands(system: System) -> str:
+    """Returns the first commands to try; over TLS with the authority that curl has to believe."""
+    text = TRY.format(url=system.url, password="tea leaves at noon")
+    certificates = system.layout.certificates
+    if certificates is None:
+        return text
+    return text.replace("curl -sS ", f"curl -sS --cacert {certificates.authority} ")
+
+
 def administrator(system: System) -> str:
     """Returns the account's name, and its password on the first start only."""
     if system.secrets.is_new:
-        return f"admin, password {system.admin_password} (shown this once)"
-    return f"admin, password in {system.secrets.admin_password}"
+        return f"admin, first password {system.admin_password} (shown this once)"
+    return f"admin, first password in {system.secrets.admin_password}"

@@ -15,11 +15,13 @@ from types import TracebackType
 from typing import IO, Self, TextIO
 
 from local import logs
+from local.certificates import Certificates
 from local.layout import NAMES, PREFIX, WITH_DATABASE, Layout, Name, settle
 from local.ports import free_port, is_free, join_address, split_address
 from local.processes import await_end, end, last_lines, spawn
 from local.secrets import Secrets, load_or_make
 from servicekit.probe import grpc_is_serving, http_is_ready
+from servicekit.tls import PLAINTEXT, Tls
 
 READY_TIMEOUT_S = 60.0
 GRACE_S = 12.0
@@ -44,6 +46,7 @@ class System:
         listen: Mapping[Name, str] | None = None,
         databases: Mapping[Name, str] | None = None,
         extra: Mapping[Name, Mapping[str, str]] | None = None,
+        certificates: Certificates | None = None,
         programs: Mapping[Name, Sequence[str]] | None = None,
         announce: Callable[[str], None] = lambda _: None,
         verbose: TextIO | None = None,
@@ -55,11 +58,14 @@ class System:
             listen: addresses that differ from settings and defaults; `ANY_PORTS` in tests.
             databases: database URLs that differ from SQLite files in `data`.
             extra: environment variables for single processes.
+            certificates: what all speak TLS with, each showing its own; None: plaintext.
             programs: commands that run in place of `python -m <name>`, for sabotaged twins.
             announce: is told of every step of a start, one short line each.
             verbose: gets a copy of every process's log lines.
         """
-        self.layout: Layout = settle(data, listen=listen, databases=databases, extra=extra)
+        self.layout: Layout = settle(
+            data, listen=listen, databases=databases, extra=extra, certificates=certificates
+        )
         self._programs = programs or {}
         self._announce = announce
         self._verbose = verbose
@@ -97,7 +103,8 @@ class System:
     @property
     def url(self) -> str:
         """Where the gateway answers, without a slash at the end."""
-        return f"http://{self.layout.listen['gateway']}"
+        scheme = "http" if self.layout.certificates is None else "https"
+        return f"{scheme}://{self.layout.listen['gateway']}"
 
     @property
     def is_up(self) -> bool:
@@ -107,6 +114,14 @@ class System:
     def target(self, name: Name) -> str:
         """Returns the address of a process, for a gRPC channel."""
         return self.layout.listen[name]
+
+    def tls(self, name: Name) -> Tls:
+        """Returns what to call a service with: its own certificate, shown by the caller."""
+        certificates = self.layout.certificates
+        if certificates is None:
+            return PLAINTEXT
+        files = certificates.files(name)
+        return Tls(files.certificate, files.key, certificates.authority)
 
     def start(self) -> None:
         """Migrates the databases and starts all processes; returns when all are ready.
@@ -227,11 +242,16 @@ class System:
         )
 
     def _await_ready(self, name: Name, deadline: float) -> None:
-        is_ready = http_is_ready if name == "gateway" else grpc_is_serving
-        while not is_ready(self.layout.listen[name]):
+        while not self._is_ready(name):
             if self._processes[name].poll() is not None:
                 raise StartFailed(self.obituary(name))
             if time.monotonic() > deadline:
                 said = last_lines(self.layout.log(name))
                 raise StartFailed(f"{name} was not ready in {READY_TIMEOUT_S:.0f} s:\n{said}")
             time.sleep(PAUSE_S)
+
+    def _is_ready(self, name: Name) -> bool:
+        address, certificates = self.layout.listen[name], self.layout.certificates
+        if name == "gateway":
+            return http_is_ready(address, certificates.authority if certificates else None)
+        return grpc_is_serving(address, self.tls(name))

@@ -19,8 +19,8 @@ from gpuaas.scheduler.v1 import (
 )
 from scheduler_service.adapters.decision_log import DecisionLogs
 from scheduler_service.adapters.documents import decode_event
+from scheduler_service.adapters.identity import GrpcIdentity
 from scheduler_service.adapters.inventory_file import read_inventory
-from scheduler_service.adapters.issuer import fetch_jwks_over
 from scheduler_service.adapters.policy_file import read_policies
 from scheduler_service.adapters.reader import SqlReader
 from scheduler_service.adapters.simulated import SimulatedBackend
@@ -37,13 +37,14 @@ from servicekit.client import connect, read_only_methods
 from servicekit.clock import Clock, SystemClock
 from servicekit.database import Database
 from servicekit.idempotency import Idempotent
-from servicekit.identity import Verifier
+from servicekit.identity import Follower, Revocations, Verifier
 from servicekit.ids import new_id
 from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.logs import logger
 from servicekit.loops import looping
 from servicekit.server import Server
 from servicekit.storage import opened
+from servicekit.tls import Tls
 from servicekit.writer import Writer
 
 PACKAGE = "scheduler_service"
@@ -107,9 +108,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         once = Idempotent(writer, clock)
         feed = EventFeed(log, decode_event, clock)
         api = SchedulerApi(writer, once, reader, backend, feed, scheduling, logs, clock)
-        verifier = _verifier(settings, clock, closing)
+        verifier = await _verifier(settings, clock, closing)
         server = _server(settings, verifier, clock, api, InventoryApi(reader, scheduling.pools))
-        port = server.listen(settings.listen)
+        port = server.listen(settings.listen, Tls.of(settings))
         await server.start(database.answers)
         closing.push_async_callback(server.drain)
         yield Service(port, server, database)
@@ -150,10 +151,19 @@ async def _sync_inventory(settings: Settings, writer: Writer[SqlUnitOfWork]) -> 
     )
 
 
-def _verifier(settings: Settings, clock: Clock, closing: AsyncExitStack) -> Verifier:
-    channel = connect(settings.auth_target, reads=read_only_methods([AUTH_SERVICE]))
+async def _verifier(settings: Settings, clock: Clock, closing: AsyncExitStack) -> Verifier:
+    """Verifies tokens with auth_service's keys, and follows what it revokes until the end."""
+    reads = read_only_methods([AUTH_SERVICE])
+    channel = connect(settings.auth_target, reads=reads, tls=Tls.of(settings))
     closing.push_async_callback(channel.close)
-    return Verifier(fetch_jwks_over(channel), settings.issuer, settings.audience, clock)
+    password = settings.service_password.get_secret_value()
+    identity = GrpcIdentity(channel, settings.service_account, password, clock)
+    revocations = Revocations(clock)
+    follower = Follower(identity.watch_revocations, revocations, clock, settings.revocation_grace)
+    await closing.enter_async_context(looping({"revocations": follower.run}))
+    return Verifier(
+        identity.fetch_jwks, settings.issuer, settings.audience, clock, revocations=revocations
+    )
 
 
 def _server(

@@ -1,11 +1,15 @@
 """Every setting of scheduler_service, read from GPUAAS_SCHEDULER_<NAME> or ..._<NAME>_FILE."""
 
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
-from servicekit.config import ServiceSettings, SettingsConfigDict
+from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict
 from servicekit.identity import AUDIENCE
+from servicekit.identity.following import GRACE
+from servicekit.production import weakness_of_secret
 
 PACKAGED_INVENTORY = Path(__file__).with_name("inventory.toml")
 
@@ -22,6 +26,16 @@ class Settings(ServiceSettings):
     )
     issuer: str = Field("gpuaas-auth", min_length=1, description="`iss` of access tokens")
     audience: str = Field(AUDIENCE, min_length=1, description="`aud` of access tokens")
+    service_account: str = Field(
+        "scheduler-service", description="name to sign in with at auth_service"
+    )
+    service_password: SecretStr = Field(SecretStr(""), description="password of that account")
+    revocation_grace: timedelta = Field(
+        GRACE,
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="how long callers are let in while auth_service cannot be heard, such as PT2M",
+    )
     inventory: Path = Field(PACKAGED_INVENTORY, description="TOML file of pools and nodes")
     policy: Path | None = Field(
         None, description="TOML file of policies; without one every pool has the default policy"
@@ -39,3 +53,10 @@ class Settings(ServiceSettings):
     simulation_failure_rate: float = Field(
         0.0, ge=0, le=1, description="part of simulated runs that the platform fails"
     )
+
+    def unsafe(self) -> Iterator[Complaint]:
+        """Yields what is not good enough for production."""
+        yield from super().unsafe()
+        weakness = weakness_of_secret(self.service_password.get_secret_value())
+        if weakness:
+            yield "service_password", f"expected {weakness}"

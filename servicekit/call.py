@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from servicekit.errors import Unauthenticated
 
@@ -17,9 +19,18 @@ if TYPE_CHECKING:
     from servicekit.identity import Identity
 
 
+class Forwarded(NamedTuple):
+    """A client's address as somebody in between claims it, and the header that names who."""
+
+    address: str
+    authorization: str
+
+
 class Call(NamedTuple):
     """One call: `deadline` is in monotonic seconds, `authorization` the header as it came.
 
+    `peer` is the other end of the connection as gRPC writes it, `client` the address of whoever
+    a service of ours called for, and `forwarded` such an address as long as it is only a claim.
     A named tuple, since one is made for every call and it is several times cheaper to make.
     """
 
@@ -30,6 +41,13 @@ class Call(NamedTuple):
     deadline: float | None = None
     authorization: str | None = None
     peer: str = ""
+    forwarded: Forwarded | None = None
+    client: str = ""
+
+    @property
+    def address(self) -> str:
+        """The client's IP address, also behind the gateway; empty where there is none."""
+        return _plain_address(self.client) or _plain_address(_host(self.peer))
 
     @property
     def caller(self) -> Identity:
@@ -68,3 +86,19 @@ def serving(call: Call) -> Iterator[Call]:
         yield call
     finally:
         _current.reset(token)
+
+
+def _host(peer: str) -> str:
+    """Returns the host of "ipv4:127.0.0.1:5000" or "ipv6:%5B::1%5D:5000"."""
+    kind, _, rest = unquote(peer).partition(":")
+    return rest.rpartition(":")[0].strip("[]") if kind in ("ipv4", "ipv6") else ""
+
+
+def _plain_address(text: str) -> str:
+    """Returns an address in its one canonical form; nothing for what is none."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return ""
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)

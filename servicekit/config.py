@@ -9,20 +9,24 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 from pydantic_settings import SettingsConfigDict as SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from servicekit import failpoints
+from servicekit.production import weakness_of_database
 
 EXIT_CODE = 2
 _FILE_SUFFIX = "_FILE"
 
 S = TypeVar("S", bound=BaseSettings)
+
+Complaint: TypeAlias = tuple[str, str]
+"""A field, and what was expected of it."""
 
 
 class ConfigurationError(Exception):
@@ -41,6 +45,9 @@ class ProcessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True, validate_default=True)
 
+    production_tls: ClassVar[tuple[str, ...]] = ("tls_certificate", "tls_key", "tls_authority")
+    """What production wants of TLS: a certificate and its key to serve, an authority to call."""
+
     environment: Environment = Field(
         default=Environment.DEVELOPMENT,
         description="development, or production with its strict rules",
@@ -53,6 +60,22 @@ class ProcessSettings(BaseSettings):
     failpoints: str = Field(
         default="",
         description="faults to inject, name=crash|error|delay(ms)[*count]; none in production",
+    )
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM file of our certificate; without one we serve plaintext"
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file of that certificate's key")
+    tls_authority: Path | None = Field(
+        default=None,
+        description="PEM file of the authority that peers' certificates are checked against; "
+        "without one we call in plaintext",
+    )
+    tls_require_clients: bool = Field(
+        default=False, description="whether to let in only callers with a certificate (mutual TLS)"
+    )
+    plaintext: bool = Field(
+        default=False,
+        description="allows production without TLS between the processes: their network is private",
     )
 
     @field_validator("listen", "metrics_listen")
@@ -71,11 +94,29 @@ class ProcessSettings(BaseSettings):
 
     @field_validator("failpoints")
     @classmethod
-    def _are_failpoints(cls, text: str, info: ValidationInfo) -> str:
+    def _are_failpoints(cls, text: str) -> str:
         failpoints.check(text)
-        if text and info.data.get("environment") is Environment.PRODUCTION:
-            raise ValueError("expected none in production")
         return text
+
+    def wrong(self) -> Iterator[Complaint]:
+        """Yields what cannot work together, anywhere."""
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            field = "tls_key" if self.tls_key is None else "tls_certificate"
+            yield field, "expected a file, as certificate and key go together"
+        if self.tls_require_clients and (self.tls_certificate is None or not self.tls_authority):
+            yield "tls_require_clients", "expected a certificate and an authority with it"
+
+    def unsafe(self) -> Iterator[Complaint]:
+        """Yields what is good enough at home and not in production; a subclass adds its own."""
+        if self.failpoints:
+            yield "failpoints", "expected none"
+        if self.log_level == "debug":
+            yield "log_level", "expected info or less"
+        if not self.plaintext:
+            opt_out = f"{variable_name(type(self), 'plaintext')}=true on a private network"
+            for field in self.production_tls:
+                if getattr(self, field) is None:
+                    yield field, f"expected a file, or {opt_out},"
 
     @property
     def production(self) -> bool:
@@ -111,6 +152,13 @@ class ServiceSettings(ProcessSettings):
         description="where changes are committed: in a process of their own, or in a thread",
     )
 
+    def unsafe(self) -> Iterator[Complaint]:
+        """Yields what is not good enough for production."""
+        yield from super().unsafe()
+        weakness = weakness_of_database(self.database_url)
+        if weakness:
+            yield "database_url", f"expected {weakness}"
+
 
 class _NamedFiles(EnvSettingsSource):
     """Reads a field from the file that the variable `<PREFIX><FIELD>_FILE` names."""
@@ -129,14 +177,21 @@ class _NamedFiles(EnvSettingsSource):
 
 
 def load(settings: type[S]) -> S:
-    """Returns the settings, or raises ConfigurationError with one line for each wrong variable."""
+    """Returns the settings, or raises ConfigurationError with one line for each wrong variable.
+
+    In production what is unsafe is wrong, all of it.
+    """
     try:
-        return settings()
+        loaded = settings()
     except ValidationError as error:
         raise ConfigurationError("\n".join(_complaints(settings, error))) from None
     except SettingsError as error:
         # pydantic-settings wraps what a source raises.
         raise (error.__cause__ or ConfigurationError(str(error))) from None
+    unfit = list(_unfit(loaded)) if isinstance(loaded, ProcessSettings) else []
+    if unfit:
+        raise ConfigurationError("\n".join(unfit))
+    return loaded
 
 
 def load_or_exit(settings: type[S]) -> S:
@@ -172,6 +227,15 @@ def _file_text(variable: str, path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigurationError(f"{variable}: cannot read {path}: {reason}") from None
+
+
+def _unfit(settings: ProcessSettings) -> Iterator[str]:
+    """Names what is right by itself and wrong together, or in production."""
+    for field, expected in settings.wrong():
+        yield f"{variable_name(type(settings), field)}: {expected}"
+    if settings.production:
+        for field, expected in settings.unsafe():
+            yield f"{variable_name(type(settings), field)}: {expected} in production"
 
 
 def _complaints(settings: type[BaseSettings], error: ValidationError) -> Iterator[str]:

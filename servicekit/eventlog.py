@@ -211,9 +211,12 @@ class EventLog:
         return bool(events)
 
     async def _poll_now_and_then(self) -> None:
+        head = self.head
         with suppress(TimeoutError):
             async with asyncio.timeout(self._poll.total_seconds()):
                 await self._behind.wait()
+        if self.head > head and not self._behind.is_set():
+            return  # What this process wrote has followed without a gap: nobody else has written.
         self._behind.clear()
         with suppress(Unavailable):
             while await self.poll():

@@ -1,9 +1,12 @@
-"""A service as a process: `python -m <package>` serves, `python -m <package> migrate` migrates."""
+"""A service as a process: `python -m <package>` serves, `python -m <package> migrate` migrates.
+
+A service may bring further verbs.
+"""
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 from servicekit import failpoints, logs, migrations
 from servicekit.config import ConfigurationError, ServiceSettings, exit_with, load_or_exit
@@ -30,12 +33,16 @@ class RunningService(Protocol):
 S = TypeVar("S", bound=ServiceSettings)
 R = TypeVar("R", bound=RunningService)
 
+Verb: TypeAlias = Callable[[S, list[str]], None]
+"""Does one thing with the settings and the arguments after its name; raises ConfigurationError."""
+
 
 def main(
     package: str,
     settings_type: type[S],
     running: Callable[[S], AbstractAsyncContextManager[R]],
     arguments: list[str],
+    verbs: Mapping[str, Verb[S]] | None = None,
 ) -> None:
     """Does what the arguments say, with settings from the environment."""
     settings = load_or_exit(settings_type)
@@ -47,8 +54,11 @@ def main(
                 run(lambda: _serve(package, settings, running))
             case ["migrate"]:
                 migrations.upgrade(package, settings.database_url)
+            case [verb, *rest] if verbs and verb in verbs:
+                verbs[verb](settings, rest)
             case _:
-                raise ConfigurationError(f"usage: python -m {package} [migrate]")
+                usage = " | ".join(("migrate", *(verbs or ())))
+                raise ConfigurationError(f"usage: python -m {package} [{usage}]")
     except ConfigurationError as error:
         exit_with(error)
 

@@ -16,6 +16,7 @@ from grpc_reflection.v1alpha import reflection
 from servicekit.client import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from servicekit.config import ConfigurationError, exit_with, host_and_port
 from servicekit.interceptors import EdgeInterceptor
+from servicekit.tls import PLAINTEXT, Tls
 
 MAX_CONCURRENT_CALLS = 10_000
 
@@ -83,15 +84,18 @@ class Server:
         register(servicer, self._server)
         self._services.append(service.full_name)
 
-    def listen(self, address: str) -> int:
+    def listen(self, address: str, tls: Tls = PLAINTEXT) -> int:
         """Binds "host:port" (port 0: any free one) and returns the port.
 
         Raises:
-            ConfigurationError: the address is none, or cannot be bound.
+            ConfigurationError: the address is none or cannot be bound, or a certificate is unfit.
         """
+        credentials = tls.server_credentials()
         try:
             host_and_port(address)
-            return self._server.add_insecure_port(address)
+            if credentials is None:
+                return self._server.add_insecure_port(address)
+            return self._server.add_secure_port(address, credentials)
         except (ValueError, RuntimeError) as error:
             reason = str(error) if isinstance(error, ValueError) else "is the port taken?"
             raise ConfigurationError(f"cannot listen on {address}: {reason}") from None

@@ -1,13 +1,63 @@
 """Fixtures that every kind of test shares: databases of both makes."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.postgres import Postgres, PostgresMissing
+from tests.canary import Leak, leaks, leaks_of_files
 from tests.databases import EmptyDatabases
 from tests.tokens import identities as identities
+
+MOST_LEAKS = 20
+LEAKS = pytest.StashKey[list[tuple[Path, Leak]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the lengths of tests that can go on for as long as one likes."""
+    parser.addoption(
+        "--mutations",
+        type=int,
+        default=2_000,
+        help="mutated protobuf messages to send (default: 2000)",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fails a test that has logged a secret."""
+    report = yield
+    if report.when == "teardown" and report.passed:
+        logged = "\n".join(
+            text for title, text in report.sections if "stderr" in title or "log" in title
+        )
+        found = list(islice(leaks(logged), MOST_LEAKS))
+        if found:
+            report.outcome = "failed"
+            report.longrepr = "\n".join(["secrets in the log:", *map(str, found)])
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails a run in which another process has logged a secret."""
+    factory = getattr(session.config, "_tmp_path_factory", None)
+    if factory is None or hasattr(session.config, "workerinput"):
+        return
+    found = list(islice(leaks_of_files(factory.getbasetemp()), MOST_LEAKS))
+    session.config.stash[LEAKS] = found
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Says which logs hold which secrets."""
+    for path, leak in config.stash.get(LEAKS, []):
+        terminalreporter.write_line(f"SECRET in {path}: {leak}", red=True)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

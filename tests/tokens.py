@@ -3,6 +3,8 @@
 Services under test verify real signatures against a real server; only auth_service is not there.
 """
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -13,14 +15,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gpuaas.auth.v1 import auth_service_pb2 as pb
-from gpuaas.auth.v1 import auth_service_pb2_grpc
+from gpuaas.auth.v1 import auth_service_pb2_grpc, token_service_pb2, token_service_pb2_grpc
 from servicekit.identity import ALGORITHM, AUDIENCE, TOKEN_TYPE, Jwks, Role
 from servicekit.ids import new_id
+from servicekit.server import SERVER_OPTIONS
 
 ISSUER = "gpuaas-auth"
 SERVICE_PASSWORD = "the password of services"
 KEY_ID = "key of the tests"
 LIFETIME = timedelta(minutes=30)
+BOOKMARK_SECONDS = 1.0
 
 
 class Identities:
@@ -34,11 +38,13 @@ class Identities:
         self.target = ""
         self._key = Ed25519PrivateKey.generate()
         self._ids: dict[str, str] = {}
-        self._server = grpc.aio.server()
+        self._revoked = _Revocations()
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
 
     async def __aenter__(self) -> Self:
-        """Serves GetJwks and Login at `target`."""
+        """Serves GetJwks, Login and WatchRevocations at `target`."""
         auth_service_pb2_grpc.add_AuthServiceServicer_to_server(_Api(self), self._server)
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server(self._revoked, self._server)
         port = self._server.add_insecure_port("127.0.0.1:0")
         self.target = f"127.0.0.1:{port}"
         await self._server.start()
@@ -68,6 +74,10 @@ class Identities:
         }
         headers = {"typ": TOKEN_TYPE, "kid": KEY_ID}
         return jwt.encode(good | claims, self._key, algorithm=ALGORITHM, headers=headers)
+
+    async def revoke(self, username: str, generation: int = 0) -> None:
+        """Ends the user's tokens of earlier generations (0: all), and tells whoever watches."""
+        await self._revoked.revoke(self.user_id(username), generation)
 
     def expired_token(self, username: str, role: Role = Role.USER) -> str:
         """Returns a token that was good until a minute ago."""
@@ -108,6 +118,39 @@ class _Api(auth_service_pb2_grpc.AuthServiceServicer):
         token = self._identities.token(request.username, Role.SERVICE)
         seconds = int(LIFETIME.total_seconds())
         return pb.LoginResponse(access_token=token, token_type="bearer", expires_in=seconds)
+
+
+class _Revocations(token_service_pb2_grpc.TokenServiceServicer):
+    """A log of revocations; a resume token is the number of those that were told."""
+
+    def __init__(self) -> None:
+        self._log: list[token_service_pb2.Revocation] = []
+        self._grown = asyncio.Condition()
+
+    async def revoke(self, user_id: str, generation: int) -> None:
+        revocation = token_service_pb2.Revocation(
+            revision=len(self._log) + 1, user_id=user_id, generation=generation
+        )
+        revocation.expire_time.FromDatetime(datetime.now(UTC) + LIFETIME)
+        async with self._grown:
+            self._log.append(revocation)
+            self._grown.notify_all()
+
+    async def WatchRevocations(
+        self, request: token_service_pb2.WatchRevocationsRequest, context: Any
+    ) -> AsyncIterator[token_service_pb2.WatchRevocationsResponse]:
+        told = int(request.resume_token or 0)
+        while True:
+            news, told = self._log[told:], len(self._log)
+            response = token_service_pb2.WatchRevocationsResponse(
+                revocations=news, resume_token=str(told), bookmark=not news
+            )
+            yield response
+            if news:
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BOOKMARK_SECONDS), self._grown:
+                    await self._grown.wait_for(lambda: len(self._log) > told)  # noqa: B023
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 import msgspec
 
-from auth_service.domain.events import UserRegistered
+from auth_service.domain.events import AuthEvent, TokensRevoked
 from auth_service.domain.users import User
 
 _encoder = msgspec.json.Encoder()
 _users = msgspec.json.Decoder(User)
+_revocations = msgspec.json.Decoder(TokensRevoked)
 
 
 def encode_user(user: User) -> bytes:
@@ -19,6 +20,11 @@ def decode_user(document: bytes) -> User:
     return _users.decode(document)
 
 
-def encode_event(event: UserRegistered) -> bytes:
+def encode_event(event: AuthEvent) -> bytes:
     """Returns the event's facts; its kind stands beside them in the log."""
     return _encoder.encode(event)
+
+
+def decode_revocation(payload: bytes) -> TokensRevoked:
+    """Returns the revocation that was encoded."""
+    return _revocations.decode(payload)

@@ -1,4 +1,4 @@
-"""What happened to users, as the event log tells it."""
+"""What happened, as the event log tells it to whoever follows it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +9,53 @@ from auth_service.domain.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class UserRegistered:
-    """A user came into being, by registration or at the first start."""
+    """A user came into being, by registration, by an import or at the first start."""
 
     kind: ClassVar[str] = "user.registered"
     user_id: str
     username: str
     role: Role
     at: datetime
+
+    @property
+    def subject(self) -> str:
+        """Whom it is about."""
+        return self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class TokensRevoked:
+    """Access tokens no longer count: those of one session or API key, or of older generations.
+
+    `session_id` names a session or API key, and `generation` is 0 then; else it is empty, and the
+    user's tokens of generations before `generation` are meant. All have expired by `expires_at`.
+    """
+
+    kind: ClassVar[str] = "tokens.revoked"
+    user_id: str
+    session_id: str
+    generation: int
+    expires_at: datetime
+    at: datetime
+
+    @property
+    def subject(self) -> str:
+        """Whom it is about."""
+        return self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyAdded:
+    """There is another key to sign with, soon or at once."""
+
+    kind: ClassVar[str] = "signing_key.added"
+    key_id: str
+    at: datetime
+
+    @property
+    def subject(self) -> str:
+        """What it is about."""
+        return self.key_id
+
+
+AuthEvent = UserRegistered | TokensRevoked | SigningKeyAdded

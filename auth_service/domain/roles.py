@@ -9,3 +9,7 @@ class Role(enum.StrEnum):
     USER = "user"
     ADMIN = "admin"
     SERVICE = "service"
+
+    def covers(self, other: "Role") -> bool:
+        """Tells whether who has this role may hand out a credential with the other."""
+        return other is self or (self is Role.ADMIN and other is Role.USER)

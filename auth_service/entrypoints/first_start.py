@@ -1,12 +1,10 @@
 """What an empty database needs before serving. Every start goes through it; repeats do nothing."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from auth_service.application.commands import (
-    CreateFirstAdmin,
-    EnsureSigningKey,
-    SetServiceAccount,
-)
+from auth_service.application.commands.accounts import CreateFirstAdmin, SetServiceAccount
+from auth_service.application.commands.signing_keys import EnsureSigningKey
 from auth_service.application.ports import Changes, Directory, PasswordHasher
 from auth_service.domain.passwords import PasswordRules
 from auth_service.domain.signing_keys import SigningKey
@@ -17,7 +15,7 @@ from servicekit.config import ConfigurationError
 from servicekit.errors import Failure
 from servicekit.ids import IdSource
 
-SERVICE_ACCOUNTS = ("job-service",)
+SERVICE_ACCOUNTS = ("job-service", "scheduler-service", "gateway")
 
 _log = logs.logger(__name__)
 
@@ -30,11 +28,12 @@ class FirstStart:
     directory: Directory
     hasher: PasswordHasher
     rules: PasswordRules
+    token_lifetime: timedelta
     clock: Clock
     new_id: IdSource
 
-    async def signing_key(self, candidate: SigningKey) -> SigningKey:
-        """Returns the key to sign with: the database's own, else the candidate, then stored."""
+    async def signing_keys(self, candidate: SigningKey) -> list[SigningKey]:
+        """Returns the database's keys, else the candidate, which is then stored."""
         return await self.changes.execute(EnsureSigningKey(candidate))
 
     async def first_admin(self, username: str, password: str) -> None:
@@ -49,7 +48,7 @@ class FirstStart:
             _log.warning("there is no admin: give GPUAAS_AUTH_ADMIN_PASSWORD(_FILE) to make one")
             return
         try:
-            self.rules.check(password)
+            self.rules.check(password, username)
             password_hash = await self.hasher.hash(password)
             command = CreateFirstAdmin(self.new_id(), username, password_hash, self.clock.now())
             await self.changes.execute(command)
@@ -78,5 +77,7 @@ class FirstStart:
         if account and await self.hasher.matches(password, account.password_hash):
             return
         password_hash = await self.hasher.hash(password)
-        command = SetServiceAccount(self.new_id(), username, password_hash, self.clock.now())
+        command = SetServiceAccount(
+            self.new_id(), username, password_hash, self.token_lifetime, self.clock.now()
+        )
         await self.changes.execute(command)

@@ -17,6 +17,7 @@ from bench.replay.outcome import Outcome, compare
 from bench.replay.submitter import Submitter
 from bench.replay.trace import TraceJob
 from bench.replay.watcher import FINAL, Watcher
+from local.administrator import settle_admin
 from local.layout import Name
 from local.supervisor import System
 
@@ -65,7 +66,7 @@ class Replay:
         started = time.monotonic()
         users = await self._register()
         async with self._client() as client, self._watching(users.values()):
-            admin = Account("admin", self.system.admin_password)
+            admin = Account("admin", await asyncio.to_thread(settle_admin, self.system))
             await asyncio.to_thread(log_in, self.system.url, admin)
             await self._submit_all(client, users)
             await self._until_ended(client, admin)

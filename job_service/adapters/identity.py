@@ -1,28 +1,29 @@
-"""The auth service over gRPC: the keys that verify tokens, and a token of this service's own."""
+"""The auth service over gRPC: keys, revocations, and a token of this service's own."""
 
-import asyncio
-from datetime import timedelta
+from collections.abc import AsyncGenerator
+from datetime import UTC, timedelta
 
-import grpc
-
-from gpuaas.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from gpuaas.auth.v1 import (
+    auth_service_pb2,
+    auth_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+)
+from servicekit.client import ServiceChannel
 from servicekit.clock import Clock
-from servicekit.identity import Jwks
+from servicekit.errors import Unauthenticated
+from servicekit.identity import Jwks, News, OwnToken, Revocation
 
 
 class GrpcIdentity:
-    """Speaks to auth_service; its own token is renewed when half of its time is over."""
+    """Speaks to auth_service; `token` gives a bearer token of this service's own account."""
 
-    def __init__(
-        self, channel: grpc.aio.Channel, account: str, password: str, clock: Clock
-    ) -> None:
+    def __init__(self, channel: ServiceChannel, account: str, password: str, clock: Clock) -> None:
         self._auth = auth_service_pb2_grpc.AuthServiceStub(channel)
+        self._tokens = token_service_pb2_grpc.TokenServiceStub(channel)
         self._account = account
         self._password = password
-        self._clock = clock
-        self._token = ""
-        self._renew_at = clock.now()
-        self._renewing = asyncio.Lock()
+        self.token = OwnToken(self._log_in, clock)
 
     async def fetch_jwks(self) -> Jwks:
         """The public keys, as a JSON Web Key Set."""
@@ -33,15 +34,31 @@ class GrpcIdentity:
             ]
         }
 
-    async def token(self) -> str:
-        """A bearer token of this service's account that is good for a while."""
-        async with self._renewing:
-            if self._clock.now() >= self._renew_at:
-                await self._log_in()
-        return self._token
+    async def watch_revocations(self, resume_token: str) -> AsyncGenerator[News, None]:
+        """Streams what is revoked, from a token or, without one, from the beginning."""
+        request = token_service_pb2.WatchRevocationsRequest(resume_token=resume_token)
+        own = (("authorization", f"Bearer {await self.token()}"),)
+        stream = self._tokens.WatchRevocations(request, metadata=own)
+        try:
+            async for answer in stream:
+                revocations = [_revocation(each) for each in answer.revocations]
+                yield News(revocations, answer.resume_token, answer.bookmark)
+        except Unauthenticated:
+            self.token.refused()
+            raise
+        finally:
+            stream.cancel()
 
-    async def _log_in(self) -> None:
+    async def _log_in(self) -> tuple[str, timedelta]:
         request = auth_service_pb2.LoginRequest(username=self._account, password=self._password)
         answer = await self._auth.Login(request)
-        self._token = answer.access_token
-        self._renew_at = self._clock.now() + timedelta(seconds=answer.expires_in) / 2
+        return answer.access_token, timedelta(seconds=answer.expires_in)
+
+
+def _revocation(revocation: token_service_pb2.Revocation) -> Revocation:
+    return Revocation(
+        revocation.user_id,
+        revocation.session_id,
+        revocation.generation,
+        revocation.expire_time.ToDatetime(tzinfo=UTC),
+    )

@@ -5,13 +5,17 @@ from typing import Any, TypeAlias
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from servicekit.errors import PermissionDenied
+from servicekit.errors import Failure, PermissionDenied
 from servicekit.identity import Identity, Role
 
 AccessTable: TypeAlias = Mapping[str, frozenset[str]]
-"""For each "/package.Service/Method" the roles that may call it, or PUBLIC; absent: nobody."""
+"""For each "/package.Service/Method" the roles that may call it, or PUBLIC; absent: nobody.
+
+With EARLY among them also callers whose password has to be changed first.
+"""
 
 PUBLIC = "public"
+EARLY = "before password change"
 
 _CALLER_PREFIX = "CALLER_"
 _HEALTH = ("Check", "List", "Watch")
@@ -22,10 +26,11 @@ _REFLECTION = (
 
 
 def access_table(services: Iterable[ServiceDescriptor], extension: Any) -> AccessTable:
-    """Reads the method option `extension` (a message with `repeated <enum> allow`) of each method.
+    """Reads the method option `extension` of each method.
 
-    The enum's values are CALLER_PUBLIC and CALLER_<ROLE>; a method without the option gets an
-    empty set, so that nobody may call it.
+    It is a message with `repeated <enum> allow` and `bool before_password_change`; the enum's
+    values are CALLER_PUBLIC and CALLER_<ROLE>. A method without the option gets an empty set, so
+    that nobody may call it.
     """
     return {
         f"/{service.full_name}/{method.name}": _allowed(method, extension)
@@ -41,13 +46,21 @@ def infrastructure_access(*, production: bool) -> AccessTable:
     return table | dict.fromkeys(_REFLECTION, reflection)
 
 
-def check_role(identity: Identity, allowed: frozenset[str], method: str) -> None:
-    """Raises PermissionDenied ROLE_FORBIDDEN unless the caller's role is among the allowed."""
+def is_admitted(identity: Identity, allowed: frozenset[str]) -> bool:
+    """Tells whether this caller is among the allowed."""
+    return identity.role in allowed and (not identity.password_change_required or EARLY in allowed)
+
+
+def refusal(identity: Identity, allowed: frozenset[str], method: str) -> Failure:
+    """Returns why a caller is not admitted: ROLE_FORBIDDEN, or PASSWORD_CHANGE_REQUIRED."""
     if identity.role in allowed:
-        return
-    raise PermissionDenied(
+        return PermissionDenied(
+            "the password has to be changed before anything else",
+            reason="PASSWORD_CHANGE_REQUIRED",
+        )
+    return PermissionDenied(
         f"{method} is not open to the role {identity.role.value}",
-        metadata={"role": identity.role.value, "allowed": ", ".join(sorted(allowed))},
+        metadata={"role": identity.role.value, "allowed": ", ".join(sorted(allowed - {EARLY}))},
     )
 
 
@@ -56,8 +69,9 @@ def _allowed(method: MethodDescriptor, extension: Any) -> frozenset[str]:
     if not options.HasExtension(extension):
         return frozenset()
     names = extension.message_type.fields_by_name["allow"].enum_type.values_by_number
-    callers = (names[number].name for number in options.Extensions[extension].allow)
-    return frozenset(_role(caller) for caller in callers)
+    access = options.Extensions[extension]
+    roles = {_role(names[number].name) for number in access.allow}
+    return frozenset(roles | {EARLY} if roles and access.before_password_change else roles)
 
 
 def _role(caller: str) -> str:

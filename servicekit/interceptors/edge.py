@@ -22,7 +22,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
     """Admits calls by `access`, verifies tokens, sets deadlines, turns errors into statuses.
 
     `unary_cap` and `stream_cap` bound every call, also one that came without a deadline; a stream
-    ends besides when its caller's token does. Without a `verifier` only public methods are open.
+    ends besides when its caller's token does, by expiry or by revocation. Without a `verifier`
+    only public methods are open.
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class EdgeInterceptor(grpc.aio.ServerInterceptor):
         self._quiet = frozenset(infrastructure)
         self._unary_cap = unary_cap.total_seconds()
         self._stream_cap = stream_cap.total_seconds()
-        self._streams = OpenStreams(clock or SystemClock())
+        revocations = verifier.revocations if verifier is not None else None
+        self._streams = OpenStreams(clock or SystemClock(), revocations)
         self._wrapped: dict[str, Handler] = {}
         self._unknown = unknown_method()
 

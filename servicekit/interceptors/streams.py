@@ -1,4 +1,7 @@
-"""When a stream ends though its handler would go on: token, deadline, or a draining server."""
+"""When a stream ends though its handler would go on: token, deadline, or a draining server.
+
+A token ends by its expiry or by a revocation, which closes what it had opened.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -10,16 +13,21 @@ from typing import Any
 from servicekit.call import Call
 from servicekit.clock import Clock
 from servicekit.errors import DeadlineExceeded, Failure, Unauthenticated, Unavailable
+from servicekit.identity import Identity, Revocations
+from servicekit.identity.revocation import Subjects
 from servicekit.interceptors.admission import Context
 
 
 class OpenStreams:
-    """The streams being served, so that a draining server can end them instead of waiting."""
+    """The streams being served, each with its caller, so that they can be ended from outside."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, revocations: Revocations | None = None) -> None:
         self._clock = clock
-        self._open: set[asyncio.Timeout] = set()
+        self._open: dict[asyncio.Timeout, Identity | None] = {}
         self._draining = False
+        self._revocations = revocations
+        if revocations is not None:
+            revocations.subscribe(self._end_revoked)
 
     def end_all(self) -> None:
         """Ends all open streams with UNAVAILABLE, and each later one at once."""
@@ -33,22 +41,35 @@ class OpenStreams:
         """Runs one stream to its end, or to the end of its time.
 
         Raises:
-            Unauthenticated: TOKEN_EXPIRED, the caller's token ran out.
+            Unauthenticated: TOKEN_EXPIRED, the caller's token ran out, or TOKEN_REVOKED.
             DeadlineExceeded: the call's time ran out.
-            Unavailable: the server drains.
+            Unavailable: the server drains, or cannot know any more whether the token is good.
         """
         seconds, end = self._end_of(call)
         timeout = asyncio.timeout(0 if self._draining else seconds)
         try:
             async with timeout:
-                self._open.add(timeout)
+                self._open[timeout] = call.identity
                 await stream
         except TimeoutError:
             if not timeout.expired():
                 raise
-            raise (_draining() if self._draining else end) from None
+            raise (_draining() if self._draining else self._refusal(call.identity) or end) from None
         finally:
-            self._open.discard(timeout)
+            self._open.pop(timeout, None)
+
+    def _end_revoked(self, subjects: Subjects) -> None:
+        """Ends the streams of these users whose token does not count any more."""
+        now = asyncio.get_running_loop().time()
+        for timeout, identity in self._open.items():
+            concerned = identity and (subjects is None or identity.subject in subjects)
+            if concerned and self._refusal(identity) and not timeout.expired():
+                timeout.reschedule(now)
+
+    def _refusal(self, identity: Identity | None) -> Failure | None:
+        if identity is None or self._revocations is None:
+            return None
+        return self._revocations.refusal(identity)
 
     def _end_of(self, call: Call) -> tuple[float, Failure]:
         """Returns the seconds that the stream may last, and what is then said."""

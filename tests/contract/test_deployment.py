@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 from local.env_example import settings_of
 from local.layout import NAMES
@@ -113,6 +114,50 @@ def test_every_variable_is_a_setting(name: str) -> None:
     assert {it.removesuffix("_FILE") for it in environment} <= known
     if name != "admin":
         assert "production" in environment.values()
+
+
+TLS = yaml.safe_load((ROOT / "deploy" / "compose.tls.yml").read_text())
+
+
+def test_the_tls_file_goes_with_the_other() -> None:
+    """It changes services that are there, by settings that are, with files that are made."""
+    known = {
+        variable_name(settings_of(it), field)
+        for it in NAMES
+        for field in settings_of(it).model_fields
+    }
+    made = {"authority.pem", *(f"{it}.{kind}" for it in NAMES for kind in ("pem", "key"))}
+
+    assert [] == complaints(TLS)
+    assert set(TLS["services"]) == set(OURS)
+    for service in TLS["services"].values():
+        environment = service.get("environment", {})
+        files = {value for value in environment.values() if value.startswith("/")}
+        assert set(environment) <= known
+        assert set(service["secrets"]) <= set(TLS["secrets"])
+        assert files <= {f"/run/secrets/{it}" for it in service["secrets"]}
+    paths = {Path(declared["file"]) for declared in TLS["secrets"].values()}
+    assert {Path("deploy/certificates")} == {path.parent for path in paths}
+    assert {path.name for path in paths} == made
+
+
+def test_tls_is_opted_out_of_by_the_plain_file_alone() -> None:
+    """What docker-compose.yml allows, the TLS file takes back."""
+    plain = {
+        variable
+        for service in OURS.values()
+        for variable, value in service.get("environment", {}).items()
+        if variable.endswith("PLAINTEXT") and value == "true"
+    }
+    taken_back = {
+        variable
+        for service in TLS["services"].values()
+        for variable, value in service.get("environment", {}).items()
+        if variable.endswith("PLAINTEXT") and value == "false"
+    }
+
+    assert plain == taken_back
+    assert len(plain) == len(NAMES) + 1
 
 
 def test_services_wait_for_their_migration() -> None:

@@ -7,12 +7,17 @@ from io import StringIO
 import pytest
 
 from local.__main__ import start
+from local.administrator import settle_admin
 from local.layout import ANY_PORTS, Name
 from local.summary import Terminal
 from local.supervisor import System
 
 QUICK: Mapping[Name, Mapping[str, str]] = {
-    "scheduler_service": {"GPUAAS_SCHEDULER_SIMULATION_SPEED": "3600"}
+    # Many of these tests log in, and none of them measures how slow a hash is.
+    "auth_service": {"GPUAAS_AUTH_BCRYPT_COST": "6"},
+    # As if this machine were a proxy before the gateway.
+    "gateway": {"GPUAAS_GATEWAY_TRUSTED_PROXIES": "127.0.0.1"},
+    "scheduler_service": {"GPUAAS_SCHEDULER_SIMULATION_SPEED": "3600"},
 }
 
 
@@ -33,6 +38,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     system = System(data, listen=ANY_PORTS, extra=QUICK, announce=terminal.step)
     try:
         start(system, data, terminal)
+        settle_admin(system)
         yield Started(system, printed.getvalue())
     finally:
         system.stop()

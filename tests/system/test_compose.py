@@ -7,6 +7,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_urlsafe
 
 import httpx
 import psycopg
@@ -85,7 +86,10 @@ def run_a_job(client: httpx.Client, admin_password: str) -> list[str]:
     account = {"username": "ada", "password": PASSWORD}
     answered(client.post("/api/v1/auth/register", json=account))
     user = log_in(client, "ada", PASSWORD)
-    admin = log_in(client, "admin", admin_password)
+    first = log_in(client, "admin", admin_password)
+    change = {"current_password": admin_password, "new_password": token_urlsafe(16)}
+    changed = client.post("/api/v1/users/me:changePassword", json=change, headers=first)
+    admin = {"authorization": f"Bearer {answered(changed)['access_token']}"}
     wanted = {"command": "python train.py", "gpu_type": "A100", "estimated_hours": 0.01}
     job = answered(client.post("/api/v1/jobs", json=wanted, headers=user))
     assert "PENDING" == job["status"]

@@ -64,7 +64,7 @@ def advice(printed: str) -> str:
 def test_the_first_minute(tmp_path: Path) -> None:
     """The printed commands register, log in and submit; all is still there after a restart."""
     with running(tmp_path) as (process, printed):
-        password = re.search(r"admin, password (\S+) \(shown this once\)", printed)
+        password = re.search(r"admin, first password (\S+) \(shown this once\)", printed)
         assert password is not None, printed
         result = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", advice(printed)],

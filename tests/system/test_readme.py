@@ -43,7 +43,7 @@ def settled(text: str) -> str:
 def test_rest_examples(started: Started, tmp_path: Path) -> None:
     """Every example of the section does what the text around it says."""
     shell = Shell(started.system, tmp_path)
-    account, look, submit, approve, watch, cancel, refusal = blocks("REST")
+    account, look, submit, change, approve, watch, cancel, refusal = blocks("REST")
 
     assert "grace" == answers(shell.run(account))[0]["username"]
     pools, quota = answers(shell.run(look))
@@ -54,10 +54,32 @@ def test_rest_examples(started: Started, tmp_path: Path) -> None:
     assert ("PENDING", [job["id"]]) == (job["status"], [it["id"] for it in jobs["jobs"]])
     shell.run(submit)
     assert shell.value("JOB") == job["id"], "the key did not make the repeat harmless"
+    assert "access_token" in answers(shell.run(change))[0]
     assert job["id"] == answers(shell.run(approve))[0]["id"]
     assert re.search(r"^id: \S+$", shell.watch(watch, '"status":"COMPLETED"'), re.MULTILINE)
     assert "CANCELLED" == answers(shell.run(cancel))[0]["status"]
     assert "QUOTA_EXCEEDED" == answers(shell.run(refusal))[0]["reason"]
+
+
+def test_account_examples(started: Started, tmp_path: Path) -> None:
+    """Tokens are refreshed, keys exchanged, and an administrator sees who is there."""
+    shell = Shell(started.system, tmp_path)
+    account, *_ = blocks("REST")
+    approve = blocks("REST")[4]
+    log_in, _, _ = approve.partition("\n\n")
+    for block in (account, log_in):
+        shell.run(block.replace("grace", "grete"))
+    examples = [it.replace("grace", "grete") for it in blocks("Accounts")]
+    session, key, direct, ticket, administration = examples
+
+    assert "grete" == answers(shell.run(session))[0]["username"]
+    [listed] = answers(shell.run(key))[0]["api_keys"]
+    assert ("nightly", True) == (listed["name"], "last_used_time" in listed)
+    assert "jobs" in answers(shell.run(direct))[0]
+    assert "id: " in shell.run(ticket)
+    users, events = answers(shell.run(administration))
+    assert "grete" in [user["username"] for user in users["users"]]
+    assert 3 == len(events["audit_events"])
 
 
 def test_pages_for_machines(started: Started, tmp_path: Path) -> None:
@@ -79,7 +101,7 @@ def test_every_make_target_exists() -> None:
     assert set() == named - known
 
 
-@pytest.mark.parametrize("heading", ["REST", "Administration by grpcurl"])
+@pytest.mark.parametrize("heading", ["REST", "Accounts", "Administration by grpcurl"])
 def test_no_example_is_left_out(heading: str) -> None:
     """Each block of these sections is marked as one that tests run."""
     fences = re.findall(r"^```(\w*)$", section(heading), re.MULTILINE)

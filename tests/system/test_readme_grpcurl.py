@@ -13,7 +13,7 @@ from tests.system.readme import Shell, blocks
 def shell(started: Started, tmp_path: Path) -> Shell:
     """A shell as the section begins: a job waits, and $ADMIN is an administrator's token."""
     shell = Shell(started.system, tmp_path)
-    account, _, submit, approve, *_ = blocks("REST")
+    account, _, submit, _, approve, *_ = blocks("REST")
     log_in, _, _ = approve.partition("\n\n")
     for block in (account, submit, log_in):
         shell.run(block.replace("grace", "linus").replace("4b6c1f0e", "00000000"))

@@ -52,6 +52,9 @@ class Caller:
             return None
         except Failure as failure:
             return failure
+        finally:
+            if method.name == "Logout":
+                self._tokens.clear()
         return None
 
     async def close(self) -> None:

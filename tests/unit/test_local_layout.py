@@ -61,7 +61,7 @@ def test_callers_are_told_where_the_called_listen(tmp_path: Path) -> None:
 
 
 def test_only_those_who_need_a_secret_are_told_its_file(tmp_path: Path) -> None:
-    """The administrator's password is auth_service's alone; the gateway knows none."""
+    """The administrator's password is auth_service's alone; all sign in there as services."""
     layout = settle(tmp_path, listen=LISTEN)
     secrets = load_or_make(tmp_path / "secrets")
 
@@ -76,8 +76,8 @@ def test_only_those_who_need_a_secret_are_told_its_file(tmp_path: Path) -> None:
             "GPUAAS_AUTH_SERVICE_PASSWORD_FILE",
         },
         "job_service": {"GPUAAS_JOB_SERVICE_PASSWORD_FILE"},
-        "scheduler_service": set(),
-        "gateway": set(),
+        "scheduler_service": {"GPUAAS_SCHEDULER_SERVICE_PASSWORD_FILE"},
+        "gateway": {"GPUAAS_GATEWAY_SERVICE_PASSWORD_FILE"},
     }
     assert expected == knowing
 

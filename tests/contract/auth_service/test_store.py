@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -13,10 +13,9 @@ from auth_service.application.ports import UnitOfWork
 from auth_service.domain.errors import UsernameTaken
 from auth_service.domain.events import UserRegistered
 from auth_service.domain.roles import Role
-from auth_service.domain.signing_keys import SigningKey
 from auth_service.domain.users import User
 from servicekit.errors import Aborted
-from tests.contract.auth_service.conftest import Store
+from tests.contract.auth_service.conftest import Do, Store
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -34,18 +33,6 @@ ADA = User(
     last_login_at=NOW + timedelta(days=1),
 )
 BOB = User("u2", "bob", "h", Role.USER, NOW, NOW)
-
-
-@dataclass(frozen=True, slots=True)
-class Do:
-    """A command that does whatever a test says."""
-
-    work: Callable[[UnitOfWork], Any]
-    name: str = "test"
-
-    def run(self, unit: UnitOfWork) -> Any:
-        """Does it."""
-        return self.work(unit)
 
 
 async def add(store: Store, *users: User) -> None:
@@ -95,7 +82,7 @@ async def test_a_replaced_user_has_its_new_keys(store: Store) -> None:
     """A changed role, name or address is found, the old one is not."""
     await add(store, ADA, BOB)
     assert await store.directory.has_admin()
-    changed = replace(ADA, username="Lovelace", email="", role=Role.USER)
+    changed = replace(ADA, username="Lovelace", email="", role=Role.USER, team="ships")
     await store.changes.execute(Do(lambda unit: unit.users.replace(changed)))
     assert changed == await store.directory.named("lovelace")
     assert await store.directory.named("ada") is None
@@ -156,14 +143,22 @@ async def test_neighbours_see_each_other(store: Store) -> None:
     assert winner == found.id
 
 
-async def test_the_newest_key_is_the_one_made_last(store: Store) -> None:
-    """Whatever the order in which keys were added."""
-    assert await store.changes.execute(Do(lambda unit: unit.signing_keys.newest())) is None
-    old = SigningKey("k2", b"\x00" * 32, NOW)
-    new = SigningKey("k1", bytes(range(32)), NOW + timedelta(microseconds=1))
-    for key in (new, old):
-        await store.changes.execute(Do(partial(_add_key, key)))
-    assert new == await store.changes.execute(Do(lambda unit: unit.signing_keys.newest()))
+async def test_an_active_admin_besides_is_found(store: Store) -> None:
+    """Neither the user itself, nor a disabled admin, nor anybody else counts."""
+    await add(store, ADA, BOB)
+    assert not await store.do(lambda unit: unit.users.has_active_admin_besides("u2"))
+    await store.do(lambda unit: unit.users.replace(replace(ADA, disabled=False)))
+    assert await store.do(lambda unit: unit.users.has_active_admin_besides("u2"))
+    assert not await store.do(lambda unit: unit.users.has_active_admin_besides("u1"))
+
+
+async def test_keys_that_users_have_are_found_at_once(store: Store) -> None:
+    """Names and addresses, many in one question; nobody has the others."""
+    await add(store, ADA, BOB)
+    names = ["ada", "bob", *(f"nobody{number}" for number in range(600))]
+    taken = await store.do(lambda unit: unit.users.taken(names, ["ada@example.org", "x@y"]))
+    assert {"ada", "bob", "ada@example.org"} == taken
+    assert set() == await store.do(lambda unit: unit.users.taken([], []))
 
 
 async def test_an_event_stands_in_the_log(store: Store) -> None:
@@ -182,7 +177,3 @@ async def test_an_event_stands_in_the_log(store: Store) -> None:
 
 def _add(user: User, unit: UnitOfWork) -> None:
     unit.users.add(user)
-
-
-def _add_key(key: SigningKey, unit: UnitOfWork) -> None:
-    unit.signing_keys.add(key)

@@ -57,4 +57,5 @@ def test_a_missing_database_ends_it_with_the_command_to_run(environment: dict[st
 def test_unknown_arguments_end_it_with_its_usage(environment: dict[str, str]) -> None:
     """Exit code 2 and the usage."""
     ended = run(environment, "serve")
-    assert (2, "usage: python -m auth_service [migrate]\n") == (ended.returncode, ended.stderr)
+    usage = "python -m auth_service [migrate | rotate-keys | verify-audit | import-users]"
+    assert (2, f"usage: {usage}\n") == (ended.returncode, ended.stderr)

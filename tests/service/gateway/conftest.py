@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.bootstrap import Gateway
+from gateway.bootstrap import Gateway, https_of
 from gateway.config import Settings
 from gateway.server import DrainingServer, listening_socket
 from servicekit.server import Server
@@ -35,10 +35,13 @@ class House:
         for name, server in self.services.items():
             targets[f"{name}_target"] = f"127.0.0.1:{server.listen('127.0.0.1:0')}"
             await server.start()
-        self.gateway = Gateway(Settings(**targets, **settings))
+        chosen = Settings(**targets, **settings)
+        self.gateway = Gateway(chosen)
         listener = listening_socket("127.0.0.1:0")
         self.address = listener.getsockname()
-        self._server = DrainingServer(self.gateway.application, self.gateway.drain)
+        self._server = DrainingServer(
+            self.gateway.application, self.gateway.drain, https_of(chosen)
+        )
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         await until(lambda: self._server.started)
         self.client = httpx.AsyncClient(

@@ -9,11 +9,22 @@ from typing import Any
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
 
-from gpuaas.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
+from gpuaas.auth.v1 import (
+    auth_service_pb2,
+    auth_service_pb2_grpc,
+    token_service_pb2,
+    token_service_pb2_grpc,
+)
 from gpuaas.job.v1 import job_event_pb2, job_pb2, job_service_pb2, job_service_pb2_grpc
 from gpuaas.scheduler.v1 import scheduler_service_pb2, scheduler_service_pb2_grpc
 from servicekit.call import Call, current_call
-from servicekit.errors import FailedPrecondition, Failure, NotFound, OutOfRange
+from servicekit.errors import (
+    FailedPrecondition,
+    Failure,
+    NotFound,
+    OutOfRange,
+    Unauthenticated,
+)
 from servicekit.interceptors import PUBLIC, EdgeInterceptor
 from servicekit.server import Server
 
@@ -27,7 +38,9 @@ class Witness:
     def __init__(self) -> None:
         self.requests: list[Any] = []
         self.calls: list[Call] = []
+        self.metadata: list[dict[str, str]] = []
         self.remaining: list[float] = []
+        self.ended_tokens: set[str] = set()
         self.failure: Failure | Exception | None = None
         self.hang = False
         self.begun = asyncio.Event()
@@ -38,6 +51,9 @@ class Witness:
         """Notes the call, then fails or hangs if the test said so."""
         self.requests.append(request)
         self.calls.append(current_call())
+        self.metadata.append(dict(context.invocation_metadata()))
+        if (current_call().authorization or "") in self.ended_tokens:
+            raise Unauthenticated("the session was ended", reason="TOKEN_REVOKED")
         self.remaining.append(context.time_remaining())
         self.begun.set()
         if self.failure is not None:
@@ -118,7 +134,42 @@ class Auth(auth_service_pb2_grpc.AuthServiceServicer):
     ) -> auth_service_pb2.LoginResponse:
         """Answers with a token that opens nothing."""
         await self._witness.serve(request, context)
-        return auth_service_pb2.LoginResponse(access_token="token", token_type="bearer")
+        return auth_service_pb2.LoginResponse(
+            access_token=f"token of {request.username}", token_type="bearer", expires_in=1800
+        )
+
+
+class Tokens(token_service_pb2_grpc.TokenServiceServicer):
+    """Knows the key gpuaas_good and the ticket "good", which works once."""
+
+    def __init__(self, witness: Witness) -> None:
+        self._witness = witness
+        self._exchanges = 0
+        self._tickets = {"good"}
+
+    async def ExchangeApiKey(
+        self, request: token_service_pb2.ExchangeApiKeyRequest, context: Any
+    ) -> token_service_pb2.ExchangeApiKeyResponse:
+        """Answers with another token each time."""
+        await self._witness.serve(request, context)
+        if request.api_key != "gpuaas_good":
+            raise Unauthenticated("no such key", reason="API_KEY_INVALID")
+        self._exchanges += 1
+        return token_service_pb2.ExchangeApiKeyResponse(
+            access_token=f"key-token-{self._exchanges}", expires_in=1800
+        )
+
+    async def RedeemStreamTicket(
+        self, request: token_service_pb2.RedeemStreamTicketRequest, context: Any
+    ) -> token_service_pb2.RedeemStreamTicketResponse:
+        """Answers with a token the first time."""
+        await self._witness.serve(request, context)
+        if request.ticket not in self._tickets:
+            raise Unauthenticated("no such ticket", reason="TICKET_INVALID")
+        self._tickets.remove(request.ticket)
+        return token_service_pb2.RedeemStreamTicketResponse(
+            access_token="ticket-token", expires_in=600
+        )
 
 
 def job(job_id: str) -> job_pb2.Job:
@@ -158,11 +209,18 @@ def servers(witness: Witness) -> dict[str, Server]:
         job_service_pb2_grpc.add_JobServiceServicer_to_server,
         Jobs(witness),
     )
-    auth_server = _server(_descriptor(auth_service_pb2, "AuthService"))
+    auth_server = _server(
+        _descriptor(auth_service_pb2, "AuthService"), _descriptor(token_service_pb2, "TokenService")
+    )
     auth_server.add(
         _descriptor(auth_service_pb2, "AuthService"),
         auth_service_pb2_grpc.add_AuthServiceServicer_to_server,
         Auth(witness),
+    )
+    auth_server.add(
+        _descriptor(token_service_pb2, "TokenService"),
+        token_service_pb2_grpc.add_TokenServiceServicer_to_server,
+        Tokens(witness),
     )
     scheduler_server = _server(_descriptor(scheduler_service_pb2, "SchedulerService"))
     scheduler_server.add(
@@ -173,8 +231,8 @@ def servers(witness: Witness) -> dict[str, Server]:
     return {"auth": auth_server, "job": job_server, "scheduler": scheduler_server}
 
 
-def _server(service: ServiceDescriptor) -> Server:
-    names = [f"/{service.full_name}/{method.name}" for method in service.methods]
+def _server(*services: ServiceDescriptor) -> Server:
+    names = [f"/{it.full_name}/{method.name}" for it in services for method in it.methods]
     return Server(EdgeInterceptor(dict.fromkeys(names, frozenset({PUBLIC})), None))
 
 

@@ -104,7 +104,10 @@ async def test_login_takes_a_form(client: httpx.AsyncClient, witness: Witness) -
     form = {"username": "ann", "password": "pass & wörd", "grant_type": "password"}
     answer = await client.post("/auth/jwt/login", data=form)
 
-    assert {"token", "bearer"} == {answer.json()["access_token"], answer.json()["token_type"]}
+    assert {"token of ann", "bearer"} == {
+        answer.json()["access_token"],
+        answer.json()["token_type"],
+    }
     assert ("ann", "pass & wörd") == (
         witness.requests[0].username,
         witness.requests[0].password,

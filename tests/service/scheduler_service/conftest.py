@@ -19,7 +19,7 @@ from scheduler_service.config import Settings
 from servicekit import logs, migrations
 from servicekit.client import ServiceChannel, connect, read_only_methods
 from servicekit.identity import Role
-from tests.tokens import Identities
+from tests.tokens import SERVICE_PASSWORD, Identities
 
 if TYPE_CHECKING:
     from gpuaas.scheduler.v1.inventory_service_pb2_grpc import InventoryServiceAsyncStub
@@ -116,6 +116,7 @@ async def opened(identities: Identities, url: str, **settings: Any) -> AsyncIter
         "listen": "127.0.0.1:0",
         "writer": "thread",
         "auth_target": identities.target,
+        "service_password": SERVICE_PASSWORD,
     }
 
     async def token() -> str:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from servicekit.client import ServiceChannel, connect
-from servicekit.identity import Verifier
+from servicekit.clock import SystemClock
+from servicekit.identity import Revocations, Verifier
 from servicekit.interceptors import EdgeInterceptor, access_table
 from servicekit.server import Server
 from tests.service.servicekit.echo import ACCESS, SERVICE, EchoServicer, EchoStub, register
@@ -21,7 +22,9 @@ class House:
         self.issuer = Issuer()
         server_options = options.pop("options", ())
         grace = {"grace": options.pop("grace")} if "grace" in options else {}
-        verifier = Verifier(self.issuer.jwks, ISSUER)
+        self.revocations = Revocations(SystemClock())
+        self.revocations.open()
+        verifier = Verifier(self.issuer.jwks, ISSUER, revocations=self.revocations)
         self.interceptor = EdgeInterceptor(access_table([SERVICE], ACCESS), verifier, **options)
         self.server = Server(self.interceptor, options=server_options, **grace)
         self.server.add(SERVICE, register, servicer)

@@ -36,6 +36,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
     access.field.add(
         name="allow", number=1, label=3, type=field.TYPE_ENUM, type_name=f".{PACKAGE}.Caller"
     )
+    access.field.add(name="before_password_change", number=2, label=1, type=field.TYPE_BOOL)
     file.extension.add(
         name="access",
         number=50999,
@@ -53,6 +54,7 @@ def _file() -> descriptor_pb2.FileDescriptorProto:
 
 def _add_service(file: descriptor_pb2.FileDescriptorProto, access: Any, access_type: Any) -> None:
     service = file.service.add(name="EchoService")
+    early = {"Change"}
     for name, (callers, server_streaming, client_streaming, reads) in _METHODS.items():
         method = service.method.add(
             name=name,
@@ -65,7 +67,9 @@ def _add_service(file: descriptor_pb2.FileDescriptorProto, access: Any, access_t
             method.options.idempotency_level = descriptor_pb2.MethodOptions.NO_SIDE_EFFECTS
         if callers:
             allow = [_CALLERS.index(caller) for caller in callers]
-            method.options.Extensions[access].CopyFrom(access_type(allow=allow))
+            method.options.Extensions[access].CopyFrom(
+                access_type(allow=allow, before_password_change=name in early)
+            )
 
 
 def _load() -> tuple[Any, Any, Any, Any]:

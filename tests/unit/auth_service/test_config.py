@@ -1,9 +1,12 @@
+import base64
 from datetime import timedelta
 
 import pytest
 
 from auth_service.config import Settings
 from servicekit.config import ConfigurationError, load
+
+KEY = base64.b64encode(b"0123456789abcdef" * 2).decode()
 
 
 @pytest.fixture(autouse=True)
@@ -49,12 +52,38 @@ def test_production_wants_slow_hashes_and_a_service_password(
     with pytest.raises(ConfigurationError) as refused:
         load(Settings)
     complaints = str(refused.value).splitlines()
-    expected = ["GPUAAS_AUTH_BCRYPT_COST", "GPUAAS_AUTH_SERVICE_PASSWORD"]
-    assert expected == [complaint.partition(":")[0] for complaint in complaints]
+    expected = {
+        "GPUAAS_AUTH_BCRYPT_COST",
+        "GPUAAS_AUTH_SERVICE_PASSWORD",
+        "GPUAAS_AUTH_KEY_ENCRYPTION_KEY",
+    }
+    assert expected <= {complaint.partition(":")[0] for complaint in complaints}
 
     monkeypatch.setenv("GPUAAS_AUTH_BCRYPT_COST", "12")
     monkeypatch.setenv("GPUAAS_AUTH_SERVICE_PASSWORD", "geheim")
-    assert load(Settings).production
+    monkeypatch.setenv("GPUAAS_AUTH_ADMIN_PASSWORD", "geheim")
+    monkeypatch.setenv("GPUAAS_AUTH_KEY_ENCRYPTION_KEY", KEY)
+    monkeypatch.setenv("GPUAAS_AUTH_PLAINTEXT", "true")
+    with pytest.raises(ConfigurationError) as refused:
+        load(Settings)
+    expected = {"GPUAAS_AUTH_SERVICE_PASSWORD", "GPUAAS_AUTH_ADMIN_PASSWORD"}
+    complaints = str(refused.value).splitlines()
+    assert expected == {complaint.partition(":")[0] for complaint in complaints}
+
+    monkeypatch.delenv("GPUAAS_AUTH_ADMIN_PASSWORD")
+    monkeypatch.setenv("GPUAAS_AUTH_SERVICE_PASSWORD", "dGhpcyBpcyBub3QgcmFuZG9t")
+    settings = load(Settings)
+    assert settings.production
+    assert b"0123456789abcdef0123456789abcdef" == settings.key_encryption_bytes
+
+
+@pytest.mark.parametrize("key", ["c2hvcnQ=", "no base64 at all", KEY[:-4]])
+def test_a_key_has_32_bytes(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The complaint says so, and does not repeat the key."""
+    monkeypatch.setenv("GPUAAS_AUTH_KEY_ENCRYPTION_KEY", key)
+    with pytest.raises(ConfigurationError, match="the base64 of 32 bytes") as refused:
+        load(Settings)
+    assert key not in str(refused.value)
 
 
 def test_secrets_do_not_show_when_settings_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:

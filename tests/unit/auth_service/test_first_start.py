@@ -1,5 +1,5 @@
 import itertools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -26,7 +26,9 @@ def start(store: FakeStore) -> FirstStart:
     """A start over that database."""
     ids = map("id-{}".format, itertools.count())
     clock = ManualClock(NOW)
-    return FirstStart(store, store, FakeHasher(), PasswordRules(), clock, ids.__next__)
+    return FirstStart(
+        store, store, FakeHasher(), PasswordRules(), timedelta(minutes=30), clock, ids.__next__
+    )
 
 
 async def test_an_empty_database_gets_its_admin_once(store: FakeStore, start: FirstStart) -> None:

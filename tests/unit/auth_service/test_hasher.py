@@ -5,15 +5,16 @@ import bcrypt
 import pytest
 
 from auth_service.adapters.hasher import THREADS, WAITING, BcryptHasher
-from servicekit.errors import ResourceExhausted
+from auth_service.application.ports import NobodyLooked
+from servicekit.errors import ResourceExhausted, Unavailable
 
 COST = 4
 
 
-@pytest.fixture
-def hasher() -> Iterator[BcryptHasher]:
-    """A hasher that is as fast as bcrypt gets."""
-    hasher = BcryptHasher(COST)
+@pytest.fixture(params=[False, True], ids=["threads", "processes"])
+def hasher(request: pytest.FixtureRequest) -> Iterator[BcryptHasher]:
+    """A hasher that is as fast as bcrypt gets, in this process or apart."""
+    hasher = BcryptHasher(COST, apart=request.param)
     yield hasher
     hasher.close()
 
@@ -45,10 +46,9 @@ async def test_nobodys_hash_matches_nothing(hasher: BcryptHasher) -> None:
     assert not await hasher.matches("correct horse", None)
 
 
-async def test_nobodys_hash_costs_as_much_as_somebodys(
-    hasher: BcryptHasher, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_nobodys_hash_costs_as_much_as_somebodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown user's password is compared by the same function at the same cost."""
+    hasher = BcryptHasher(COST)
     compared: list[bytes] = []
 
     def record(password: bytes, known: bytes) -> bool:
@@ -61,6 +61,7 @@ async def test_nobodys_hash_costs_as_much_as_somebodys(
     await hasher.matches("correct horse", None)
     assert [b"$2b$04$", b"$2b$04$"] == [known[:7] for known in compared]
     assert [60, 60] == [len(known) for known in compared]
+    hasher.close()
 
 
 async def test_a_digest_depends_on_password_and_seed_alone(hasher: BcryptHasher) -> None:
@@ -82,3 +83,46 @@ async def test_more_than_can_wait_is_refused(hasher: BcryptHasher) -> None:
     assert {"OVERLOADED"} == {failure.reason for failure in refused}
     assert all(failure.retry_after for failure in refused)
     assert await hasher.hash("x")
+
+
+async def test_who_goes_away_before_anybody_looked_is_told_so(hasher: BcryptHasher) -> None:
+    """What waits is not computed then; what is under way is, and says nothing of the kind."""
+
+    async def hash_of(password: str) -> str:
+        try:
+            return await hasher.hash(password)
+        except NobodyLooked:
+            return "nobody looked"
+
+    calls = [asyncio.ensure_future(hash_of("x")) for _ in range(THREADS + 20)]
+    await asyncio.sleep(0)
+    for call in calls:
+        call.cancel()
+    endings = await asyncio.gather(*calls, return_exceptions=True)
+    assert "nobody looked" == endings[-1]
+    looked = [ending for ending in endings if ending != "nobody looked"]
+    assert all(isinstance(ending, asyncio.CancelledError) for ending in looked)
+    assert await hasher.hash("x")
+
+
+async def test_a_process_that_was_killed_is_replaced() -> None:
+    """Whoever waited for it is asked to try again; the next one gets another process."""
+    hasher = BcryptHasher(COST, apart=True)
+    await asyncio.gather(*(hasher.hash("x") for _ in range(8)))
+    for process in list(hasher._processes):
+        process._process.kill()
+        process._process.wait()
+    endings = await asyncio.gather(*(hasher.hash("x") for _ in range(8)), return_exceptions=True)
+    assert any(isinstance(it, Unavailable) for it in endings)
+    assert all(isinstance(it, str | Unavailable) for it in endings)
+    assert await hasher.matches("x", await hasher.hash("x"))
+    hasher.close()
+
+
+async def test_the_end_leaves_no_process() -> None:
+    """All have ended by themselves, without an error."""
+    hasher = BcryptHasher(COST, apart=True)
+    await asyncio.gather(*(hasher.hash("x") for _ in range(4)))
+    processes = [process._process for process in hasher._processes]
+    hasher.close()
+    assert {0} == {process.poll() for process in processes}

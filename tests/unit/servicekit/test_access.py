@@ -2,10 +2,10 @@
 
 import pytest
 
-from servicekit.errors import PermissionDenied
+from servicekit.errors import Kind
 from servicekit.identity import Identity, Role
 from servicekit.interceptors import PUBLIC, access_table
-from servicekit.interceptors.access import check_role, infrastructure_access
+from servicekit.interceptors.access import EARLY, infrastructure_access, is_admitted, refusal
 from tests.service.servicekit.echo import ACCESS, SERVICE, path
 from tests.unit.servicekit.test_identity import NOW
 
@@ -18,6 +18,7 @@ def test_the_table_says_what_the_contract_says() -> None:
     assert {path(method.name) for method in SERVICE.methods} == set(table)
     assert {"user", "admin"} == table[path("Say")]
     assert {PUBLIC} == table[path("Greet")]
+    assert {"user", "admin", EARLY} == table[path("Change")]
     assert frozenset() == table[path("Forgotten")]
 
 
@@ -25,11 +26,22 @@ def test_the_table_says_what_the_contract_says() -> None:
 def test_only_the_listed_roles_pass(role: Role) -> None:
     """An admin is not a user unless the contract lists both."""
     identity = Identity("u-1", "ada", role, "", "t-1", NOW)
-    if role is Role.USER:
-        check_role(identity, frozenset({"user"}), "/a.B/C")
-    else:
-        with pytest.raises(PermissionDenied, match=f"not open to the role {role.value}"):
-            check_role(identity, frozenset({"user"}), "/a.B/C")
+    allowed = frozenset({"user"})
+    assert (role is Role.USER) == is_admitted(identity, allowed)
+    if role is not Role.USER:
+        failure = refusal(identity, allowed, "/a.B/C")
+        assert "ROLE_FORBIDDEN" == failure.reason
+        assert f"not open to the role {role.value}" in failure.message
+
+
+def test_before_a_password_change_only_early_methods_are_open() -> None:
+    """A one-time password opens what changes it, and nothing else."""
+    identity = Identity("u-1", "ada", Role.USER, "", "t-1", NOW, password_change_required=True)
+    assert not is_admitted(identity, frozenset({"user"}))
+    failure = refusal(identity, frozenset({"user"}), "/a.B/C")
+    assert (Kind.PERMISSION_DENIED, "PASSWORD_CHANGE_REQUIRED") == (failure.kind, failure.reason)
+    assert is_admitted(identity, frozenset({"user", EARLY}))
+    assert not is_admitted(identity, frozenset({"admin", EARLY}))
 
 
 def test_reflection_is_open_in_development_and_for_admins_in_production() -> None:

@@ -35,19 +35,25 @@ def test_variables_override_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     """And are read as their field's type."""
     monkeypatch.setenv("DEMO_WORKERS", "5")
     monkeypatch.setenv("DEMO_ENVIRONMENT", "production")
+    monkeypatch.setenv("DEMO_PLAINTEXT", "true")
     settings = load(Settings)
     assert (5, Environment.PRODUCTION, True) == (
         settings.workers, settings.environment, settings.production
     )  # fmt: skip
 
 
-def test_production_takes_no_failpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are a test's, and one that was left on would be an outage."""
-    monkeypatch.setenv("DEMO_FAILPOINTS", "x=crash")
-    assert "x=crash" == load(Settings).failpoints
-
-    monkeypatch.setenv("DEMO_ENVIRONMENT", "production")
-    with pytest.raises(ConfigurationError, match="DEMO_FAILPOINTS: expected none in production"):
+@pytest.mark.parametrize(("given", "complaint"), [
+    ({"TLS_CERTIFICATE": "a.pem"}, "DEMO_TLS_KEY: expected a file"),
+    ({"TLS_KEY": "a.key"}, "DEMO_TLS_CERTIFICATE: expected a file"),
+    ({"TLS_REQUIRE_CLIENTS": "true"}, "DEMO_TLS_REQUIRE_CLIENTS: expected a certificate and an"),
+])  # fmt: skip
+def test_half_of_tls_is_refused_everywhere(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], complaint: str
+) -> None:
+    """It would be plaintext where somebody meant to have none."""
+    for name, value in given.items():
+        monkeypatch.setenv(f"DEMO_{name}", value)
+    with pytest.raises(ConfigurationError, match=complaint):
         load(Settings)
 
 

@@ -1,17 +1,17 @@
 """Tokens are verified completely once, remembered until they expire, and never taken on trust."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from servicekit.clock import ManualClock
 from servicekit.errors import Failure, Unauthenticated, Unavailable
-from servicekit.identity import REQUIRED_CLAIMS, Identity, Role, Verifier, bearer_token
-from tests.service.servicekit.issuer import ISSUER, Issuer, segments
+from servicekit.identity import Identity, Role, Verifier, bearer_token
+from tests.attacks import ATTACKS, EXPIRED, Attack
+from tests.service.servicekit.issuer import ISSUER, Issuer
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -50,8 +50,13 @@ async def test_a_good_token_names_its_bearer(issuer: Issuer, verifier: Verifier)
         team="physics",
         token_id="token-1",
         expires_at=NOW + timedelta(minutes=30),
+        session_id="session-1",
+        generation=3,
+        issued_at=NOW,
+        password_change_required=True,
     )
-    assert expected == await verifier.verify(issuer.token(issuer.claims(NOW)))
+    claims = issuer.claims(NOW, sid="session-1", gen=3, password_change_required=True)
+    assert expected == await verifier.verify(issuer.token(claims))
 
 
 async def test_a_token_without_a_team_is_good(issuer: Issuer, verifier: Verifier) -> None:
@@ -70,71 +75,20 @@ def seconds(offset: float) -> int:
     return int((NOW + timedelta(seconds=offset)).timestamp())
 
 
-HEADER = {"alg": "EdDSA", "typ": "at+jwt", "kid": "key-1"}
-ATTACKS: dict[str, Callable[[Issuer], str]] = {
-    "no text at all": lambda i: "",
-    "not three parts": lambda i: "a.b",
-    "not base64": lambda i: "!!.??.@@",
-    "a header that is no object": lambda i: segments([1], good(i), b"x"),
-    "far too long": lambda i: i.token(good(i, team="x" * 8000)),
-    "alg none": lambda i: segments(HEADER | {"alg": "none"}, good(i)) + ".",
-    "alg None in capitals": lambda i: segments(HEADER | {"alg": "NONE"}, good(i)) + ".",
-    "signature left out": lambda i: segments(HEADER, good(i)) + ".",
-    "key confusion: HMAC with a secret": lambda i: i.token(good(i), {"alg": "HS256"}, b"x" * 64),
-    "key confusion: HMAC with our public key": lambda i: i.token(
-        good(i), {"alg": "HS256"}, i.public_pem()
-    ),
-    "HMAC header over our signature": lambda i: i.token(good(i), {"alg": "HS256"}),
-    "signed with another key": lambda i: i.token(good(i), None, Ed25519PrivateKey.generate()),
-    "claims changed after signing": lambda i: tampered(i, role="admin"),
-    "typ of a plain JWT": lambda i: i.token(good(i), {"typ": "JWT"}),
-    "typ of a refresh token": lambda i: i.token(good(i), {"typ": "rt+jwt"}),
-    "no typ": lambda i: i.token(good(i), {"typ": None}),
-    "no kid": lambda i: i.token(good(i), {"kid": None}),
-    "kid unknown": lambda i: i.token(good(i), {"kid": "key-2"}),
-    "kid of a path": lambda i: i.token(good(i), {"kid": "../../dev/null"}),
-    "a key set address in the header": lambda i: i.token(good(i), {"jku": "https://evil.test"}),
-    "a key in the header": lambda i: i.token(good(i), {"jwk": {"kty": "OKP"}}),
-    "a certificate address in the header": lambda i: i.token(good(i), {"x5u": "https://e.test"}),
-    "critical extensions": lambda i: i.token(good(i), {"crit": ["b64"], "b64": False}),
-    "another audience": lambda i: i.token(good(i, aud="other")),
-    "another issuer": lambda i: i.token(good(i, iss="https://evil.test")),
-    "issued in the future": lambda i: i.token(good(i, iat=seconds(60))),
-    "not valid yet": lambda i: i.token(good(i, nbf=seconds(60))),
-    "exp for ever": lambda i: i.token(good(i, exp=10**20)),
-    "exp as text": lambda i: i.token(good(i, exp="2999-01-01")),
-    "exp true": lambda i: i.token(good(i, exp=True)),
-    "exp infinite": lambda i: i.token(good(i, exp=float("inf"))),
-    "a role that is none": lambda i: i.token(good(i, role="root")),
-    "a list of roles": lambda i: i.token(good(i, role=["admin"])),
-    "an empty subject": lambda i: i.token(good(i, sub="")),
-    "a username that is a number": lambda i: i.token(good(i, username=7)),
-    **{
-        f"no {claim}": lambda i, claim=claim: i.token(good(i, **{claim: None}))  # type: ignore[misc]
-        for claim in REQUIRED_CLAIMS
-    },
-}
-
-
-def tampered(issuer: Issuer, **changes: Any) -> str:
-    """Returns a token whose claims were changed after signing."""
-    signature = issuer.token(good(issuer)).rpartition(".")[2]
-    return f"{segments(HEADER, good(issuer, **changes))}.{signature}"
-
-
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
-async def test_no_attack_is_accepted(
-    issuer: Issuer, verifier: Verifier, attack: Callable[[Issuer], str]
-) -> None:
+async def test_no_attack_is_accepted(issuer: Issuer, verifier: Verifier, attack: Attack) -> None:
     """Each is refused as TOKEN_INVALID, also right after a good token from the same key."""
     await verifier.verify(issuer.token(good(issuer)))
-    failure = await refusal(verifier, attack(issuer))
+    failure = await refusal(verifier, attack(issuer, NOW))
     assert (Unauthenticated, "TOKEN_INVALID") == (type(failure), failure.reason)
 
 
-async def test_an_expired_token_is_told_apart(issuer: Issuer, verifier: Verifier) -> None:
+@pytest.mark.parametrize("attack", EXPIRED.values(), ids=EXPIRED.keys())
+async def test_an_expired_token_is_told_apart(
+    issuer: Issuer, verifier: Verifier, attack: Attack
+) -> None:
     """The client may fetch a new one and go on."""
-    failure = await refusal(verifier, issuer.token(good(issuer, exp=seconds(0))))
+    failure = await refusal(verifier, attack(issuer, NOW))
     assert (Unauthenticated, "TOKEN_EXPIRED") == (type(failure), failure.reason)
 
 

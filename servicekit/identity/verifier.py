@@ -1,78 +1,38 @@
-"""Who calls: verification of access tokens against the issuer's public keys, without asking it.
+"""Verification of access tokens against the issuer's public keys, without asking it each time.
 
-A token is verified once and then remembered until it expires, so that the signature (about 200 us)
-is not checked on every call. Keys come from the issuer's JWKS; an unknown key id fetches them
-again, once for all who wait and not more often than every few seconds.
+A token is verified once and then remembered until it expires or is revoked, so that the signature
+(about 200 us) is not checked on every call, and neither is anything else.
 """
 
-import asyncio
-import contextvars
-import enum
-import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from servicekit.clock import Clock, SystemClock
-from servicekit.errors import Failure, Unauthenticated, Unavailable
-
-Jwks: TypeAlias = Mapping[str, Any]
-FetchJwks: TypeAlias = Callable[[], Awaitable[Jwks]]
+from servicekit.errors import Unauthenticated
+from servicekit.identity.callers import Identity, Role
+from servicekit.identity.keys import ALGORITHM, FetchJwks, KeySet
+from servicekit.identity.revocation import Revocations, Subjects
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, no secret
-ALGORITHM = "EdDSA"
 AUDIENCE = "gpuaas"
 REQUIRED_CLAIMS = ("exp", "iat", "iss", "aud", "sub", "jti", "username", "role")
 
-_log = logging.getLogger(__name__)
 _HEADER_FIELDS = {"alg", "typ", "kid"}
 _LONGEST_TOKEN = 4096
 _CACHED_TOKENS = 10_000
 _SKEW = timedelta(seconds=5)
-_FETCH_INTERVAL = 5.0
-_KEYS_FRESH = 300.0
-
-
-class Role(enum.StrEnum):
-    """What a caller is allowed to be; the contract's option names them in upper case."""
-
-    USER = "user"
-    ADMIN = "admin"
-    SERVICE = "service"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """A verified caller: `subject` is the user's id, `token_id` the token's, times are UTC."""
-
-    subject: str
-    username: str
-    role: Role
-    team: str
-    token_id: str
-    expires_at: datetime
-
-
-def bearer_token(authorization: str | None) -> str:
-    """Returns the token of an `authorization` header; Unauthenticated TOKEN_MISSING without one."""
-    if authorization is None:
-        raise Unauthenticated("this call needs a bearer token", reason="TOKEN_MISSING")
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Unauthenticated("authorization: expected 'Bearer <token>'", reason="TOKEN_MISSING")
-    return token
 
 
 class Verifier:
     """Verifies access tokens of one issuer for one audience.
 
     `fetch_jwks` returns the issuer's key set (`{"keys": [...]}`); whatever it raises counts as
-    the issuer being away.
+    the issuer being away. `revocations` are followed by somebody else; without them a token is
+    good until it expires.
     """
 
     def __init__(
@@ -82,9 +42,13 @@ class Verifier:
         audience: str = AUDIENCE,
         clock: Clock | None = None,
         *,
+        revocations: Revocations | None = None,
         cached_tokens: int = _CACHED_TOKENS,
     ) -> None:
-        self._keys = _KeySet(fetch_jwks, clock or SystemClock(), self._forget)
+        self._keys = KeySet(fetch_jwks, clock or SystemClock(), self._forget)
+        self.revocations = revocations
+        if revocations is not None:
+            revocations.subscribe(self._forget_revoked)
         self._issuer = issuer
         self._audience = audience
         self._clock = clock or SystemClock()
@@ -106,15 +70,27 @@ class Verifier:
         """Returns the token's identity.
 
         Raises:
-            Unauthenticated: TOKEN_EXPIRED, or TOKEN_INVALID for whatever else is wrong with it.
-            Unavailable: its key is unknown here and the issuer does not answer.
+            Unauthenticated: TOKEN_EXPIRED, TOKEN_REVOKED, or TOKEN_INVALID for whatever else is
+                wrong with it.
+            Unavailable: its key is unknown here and the issuer does not answer, or it is not
+                known which tokens were revoked.
         """
         identity = self.cached(token)
         if identity is None:
             key = await self._keys.key(_key_id(token))
             identity = self._identity(self._claims(token, key))
+            await self._check_revocation(identity)
             self._remember(token, identity)
         return identity
+
+    async def _check_revocation(self, identity: Identity) -> None:
+        if self.revocations is None:
+            return
+        await self.revocations.opened()
+        # Nothing is awaited from here until the token is remembered: no revocation slips between.
+        refusal = self.revocations.refusal(identity)
+        if refusal is not None:
+            raise refusal
 
     def _claims(self, token: str, key: Ed25519PublicKey) -> dict[str, Any]:
         """Checks everything but the times, which are compared with our own clock."""
@@ -150,6 +126,10 @@ class Verifier:
             team=_text(claims, "team") if claims.get("team") else "",
             token_id=_text(claims, "jti"),
             expires_at=expires_at,
+            session_id=_text(claims, "sid") if claims.get("sid") else "",
+            generation=_count(claims, "gen"),
+            issued_at=_moment(claims, "iat"),
+            password_change_required=_flag(claims, "password_change_required"),
         )
 
     def _remember(self, token: str, identity: Identity) -> None:
@@ -160,64 +140,14 @@ class Verifier:
     def _forget(self) -> None:
         self._verified.clear()
 
-
-class _KeySet:
-    """The issuer's public keys by key id, fetched when needed."""
-
-    def __init__(self, fetch: FetchJwks, clock: Clock, on_change: Callable[[], None]) -> None:
-        self._fetch = fetch
-        self._clock = clock
-        self._on_change = on_change
-        self._keys: dict[str, Ed25519PublicKey] = {}
-        self._fetching: asyncio.Task[None] | None = None
-        self._fetched_at: float | None = None
-        self._reachable = True
-
-    async def key(self, key_id: str) -> Ed25519PublicKey:
-        """Returns one key; TOKEN_INVALID if the issuer does not have it, Unavailable if unknown."""
-        known = self._keys.get(key_id)
-        if known is None:
-            await self._refresh()
-            known = self._keys.get(key_id)
-        elif self._age() > _KEYS_FRESH:
-            self._start_fetch()
-        if known is None:
-            raise _refused("unknown key") if self._reachable else _away()
-        return known
-
-    async def _refresh(self) -> None:
-        """Waits for one fetch that all callers share; a caller that gives up does not stop it."""
-        if self._fetching is None and self._age() < _FETCH_INTERVAL:
+    def _forget_revoked(self, subjects: Subjects) -> None:
+        """Drops the tokens of these users; those that are still good are verified again."""
+        if subjects is None:
+            self._forget()
             return
-        await asyncio.shield(self._start_fetch())
-
-    def _start_fetch(self) -> "asyncio.Task[None]":
-        if self._fetching is None:
-            # An empty context: the fetch is nobody's call, so it must not carry anyone's token.
-            self._fetching = asyncio.get_running_loop().create_task(
-                self._replace(), context=contextvars.Context()
-            )
-        return self._fetching
-
-    async def _replace(self) -> None:
-        try:
-            keys = _public_keys(await self._fetch())
-        except Exception as error:
-            _log.warning("the token keys could not be fetched: %s", error)
-            self._reachable = False
-        else:
-            self._reachable = True
-            if not self._keys.keys() <= keys.keys():
-                self._on_change()
-            self._keys = keys
-        finally:
-            self._fetched_at = self._clock.monotonic()
-            self._fetching = None
-
-    def _age(self) -> float:
-        if self._fetched_at is None:
-            return float("inf")
-        return self._clock.monotonic() - self._fetched_at
+        dropped = [token for token, it in self._verified.items() if it.subject in subjects]
+        for token in dropped:
+            del self._verified[token]
 
 
 def _key_id(token: str) -> str:
@@ -238,20 +168,10 @@ def _key_id(token: str) -> str:
     return key_id
 
 
-def _public_keys(jwks: Jwks) -> dict[str, Ed25519PublicKey]:
-    """Reads the Ed25519 signature keys of a key set; keys of other sorts are passed over."""
-    keys: dict[str, Ed25519PublicKey] = {}
-    for entry in jwks["keys"]:
-        if entry.get("kty") == "OKP" and entry.get("crv") == "Ed25519" and entry.get("kid"):
-            key = jwt.PyJWK.from_dict(dict(entry), algorithm=ALGORITHM).key
-            if isinstance(key, Ed25519PublicKey):
-                keys[entry["kid"]] = key
-    return keys
-
-
 def _moment(claims: dict[str, Any], name: str) -> datetime:
+    """Reads a NumericDate of RFC 7519, which may have a fraction."""
     seconds = claims[name]
-    if isinstance(seconds, bool) or not isinstance(seconds, int):
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise _refused(f"{name} is no time")
     try:
         return datetime.fromtimestamp(seconds, UTC)
@@ -266,6 +186,20 @@ def _text(claims: dict[str, Any], name: str) -> str:
     return value
 
 
+def _count(claims: dict[str, Any], name: str) -> int:
+    value = claims.get(name, 0)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _refused(f"{name} is no count")
+    return value
+
+
+def _flag(claims: dict[str, Any], name: str) -> bool:
+    value = claims.get(name, False)
+    if not isinstance(value, bool):
+        raise _refused(f"{name} is neither true nor false")
+    return value
+
+
 def _role(claims: dict[str, Any]) -> Role:
     try:
         return Role(claims["role"])
@@ -275,10 +209,3 @@ def _role(claims: dict[str, Any]) -> Role:
 
 def _refused(why: str) -> Unauthenticated:
     return Unauthenticated("the token is not valid", metadata={"detail": why})
-
-
-def _away() -> Failure:
-    return Unavailable(
-        "the token's key is not known and its issuer does not answer",
-        retry_after=timedelta(seconds=_FETCH_INTERVAL),
-    )

@@ -4,11 +4,9 @@ It is a `grpc.aio.Channel`, so generated stubs work over it. It wraps the method
 of using grpc.aio's interceptors, which cost a task and several futures for every call.
 """
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from time import monotonic
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
@@ -16,14 +14,9 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.descriptor_pb2 import MethodOptions
 
-from servicekit.call import call_or_none
-from servicekit.errors import DeadlineExceeded
-from servicekit.failpoints import afailpoint
-from servicekit.ids import child_traceparent, new_id
-from servicekit.statuses import failure_from_rpc
-
-TokenSource: TypeAlias = Callable[[], Awaitable[str]]
-"""Gives the service's own bearer token, a valid one at each call."""
+from servicekit.client.calls import single, streaming
+from servicekit.client.departure import Departure, TokenSource
+from servicekit.tls import PLAINTEXT, Tls
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_METADATA_BYTES = 8 * 1024
@@ -56,7 +49,6 @@ _RETRY_POLICY = {
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
 
-Metadata: TypeAlias = Sequence[tuple[str, str | bytes]]
 Convert: TypeAlias = Callable[[Any], Any] | None
 
 
@@ -65,6 +57,8 @@ def connect(
     *,
     reads: frozenset[str] = frozenset(),
     token: TokenSource | None = None,
+    on_refused: Callable[[], None] | None = None,
+    tls: Tls = PLAINTEXT,
     cap: timedelta = timedelta(seconds=10),
     stream_cap: timedelta = timedelta(hours=1),
     options: Sequence[tuple[str, Any]] = (),
@@ -73,14 +67,21 @@ def connect(
 
     `reads` (see `read_only_methods`) are repeated while the peer is UNAVAILABLE, nothing else is.
     Every call ends after `cap`, every stream after `stream_cap`, and not later than the call
-    being served. `token` speaks for the service itself; without it the caller's own token goes on.
+    being served. `token` speaks for the service itself, and `on_refused` hears when that token is
+    not accepted; without it the caller's own token goes on.
+
+    Raises:
+        ConfigurationError: a file that `tls` names is unfit.
     """
     # Of two options of one name gRPC takes the first, so they are merged here.
     merged = dict(CHANNEL_OPTIONS) | {"grpc.service_config": _service_config(reads)} | dict(options)
-    channel = grpc.aio.insecure_channel(target, options=list(merged.items()))
-    return ServiceChannel(
-        channel, _Departure(token), cap.total_seconds(), stream_cap.total_seconds()
-    )
+    credentials = tls.channel_credentials()
+    if credentials is None:
+        channel = grpc.aio.insecure_channel(target, options=list(merged.items()))
+    else:
+        channel = grpc.aio.secure_channel(target, credentials, options=list(merged.items()))
+    departure = Departure(target, token, on_refused, over_tls=credentials is not None)
+    return ServiceChannel(channel, departure, cap.total_seconds(), stream_cap.total_seconds())
 
 
 def read_only_methods(services: Iterable[ServiceDescriptor]) -> frozenset[str]:
@@ -97,7 +98,7 @@ class ServiceChannel(grpc.aio.Channel):
     """What `connect` returns. Calls raise `servicekit.errors.Failure`, streams while iterated."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, departure: "_Departure", cap: float, stream_cap: float
+        self, channel: grpc.aio.Channel, departure: Departure, cap: float, stream_cap: float
     ) -> None:
         self._channel = channel
         self._departure = departure
@@ -113,7 +114,7 @@ class ServiceChannel(grpc.aio.Channel):
     ) -> Any:
         """Returns a callable that sends one request and awaits one answer."""
         send = self._channel.unary_unary(method, request_serializer, response_deserializer)
-        return _single(method, send, self._departure, self._cap)
+        return single(method, send, self._departure, self._cap)
 
     def stream_unary(
         self,
@@ -124,7 +125,7 @@ class ServiceChannel(grpc.aio.Channel):
     ) -> Any:
         """Returns a callable that sends an iterator of requests and awaits one answer."""
         send = self._channel.stream_unary(method, request_serializer, response_deserializer)
-        return _single(method, send, self._departure, self._cap)
+        return single(method, send, self._departure, self._cap)
 
     def unary_stream(
         self,
@@ -135,7 +136,7 @@ class ServiceChannel(grpc.aio.Channel):
     ) -> Any:
         """Returns a callable that sends one request and gives a `ResponseStream`."""
         send = self._channel.unary_stream(method, request_serializer, response_deserializer)
-        return _streaming(method, send, self._departure, self._stream_cap)
+        return streaming(method, send, self._departure, self._stream_cap)
 
     def stream_stream(
         self,
@@ -146,7 +147,7 @@ class ServiceChannel(grpc.aio.Channel):
     ) -> Any:
         """Returns a callable that sends an iterator of requests and gives a `ResponseStream`."""
         send = self._channel.stream_stream(method, request_serializer, response_deserializer)
-        return _streaming(method, send, self._departure, self._stream_cap)
+        return streaming(method, send, self._departure, self._stream_cap)
 
     async def close(self, grace: float | None = None) -> None:
         """Closes the connection; calls still open after `grace` seconds are cancelled."""
@@ -174,124 +175,6 @@ class ServiceChannel(grpc.aio.Channel):
         exc_tb: TracebackType | None,
     ) -> None:
         await self.close()
-
-
-class ResponseStream:
-    """The answers of one streaming call, opened at the first; `cancel` ends it from this side.
-
-    Awaiting an answer and giving up on it (a timeout around one step) cancels the whole stream.
-    """
-
-    def __init__(self, name: str, opening: Callable[[], Awaitable[Any]]) -> None:
-        self._name = name
-        self._opening = opening
-        self._call: Any = None
-        self._answers: AsyncIterator[Any] | None = None
-        self._cancelled = False
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        if self._cancelled:
-            raise StopAsyncIteration
-        try:
-            if self._answers is None:
-                self._answers = await self._open()
-            return await anext(self._answers)
-        except grpc.aio.AioRpcError as error:
-            raise failure_from_rpc(error) from error
-        except StopAsyncIteration:
-            await afailpoint(f"rpc.{self._name}.after")
-            raise
-        except asyncio.CancelledError:
-            if self._cancelled:
-                raise StopAsyncIteration from None
-            raise
-
-    def cancel(self) -> None:
-        """Ends the stream; whoever iterates it sees its end."""
-        self._cancelled = True
-        if self._call is not None:
-            self._call.cancel()
-
-    async def _open(self) -> AsyncIterator[Any]:
-        await afailpoint(f"rpc.{self._name}.before")
-        self._call = await self._opening()
-        answers: AsyncIterator[Any] = aiter(self._call)
-        return answers
-
-
-class _Departure:
-    """What each call takes along: a deadline, the ids of the call being served, a token."""
-
-    def __init__(self, token: TokenSource | None) -> None:
-        self._token = token
-
-    def seconds(self, timeout: float | None, cap: float) -> float:
-        """Returns how long the call may take; DeadlineExceeded if there is no time left."""
-        seconds = cap if timeout is None else min(timeout, cap)
-        call = call_or_none()
-        if call is not None and call.deadline is not None:
-            seconds = min(seconds, call.deadline - monotonic())
-        if seconds <= 0:
-            raise DeadlineExceeded("no time is left for another call")
-        return seconds
-
-    async def metadata(self, given: Metadata | None) -> Metadata:
-        """Returns the caller's own metadata, completed; what is given is not replaced."""
-        call = call_or_none()
-        headers: dict[str, str | bytes] = {
-            "x-request-id": (call.request_id if call else "") or new_id(),
-            "traceparent": child_traceparent(call.traceparent if call else None),
-        }
-        if self._token is not None:
-            headers["authorization"] = f"Bearer {await self._token()}"
-        elif call is not None and call.authorization is not None:
-            headers["authorization"] = call.authorization
-        for key, _ in given or ():
-            headers.pop(key, None)
-        return (*headers.items(), *(given or ()))
-
-
-def _single(method: str, send: Any, departure: _Departure, cap: float) -> Any:
-    name = method.rpartition("/")[2]
-    before, after = f"rpc.{name}.before", f"rpc.{name}.after"
-
-    async def call(
-        request: Any,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109 - gRPC's own name and meaning
-        metadata: Metadata | None = None,
-        **rest: Any,
-    ) -> Any:
-        await afailpoint(before)
-        headers = await departure.metadata(metadata)
-        seconds = departure.seconds(timeout, cap)
-        try:
-            response = await send(request, timeout=seconds, metadata=headers, **rest)
-        except grpc.aio.AioRpcError as error:
-            raise failure_from_rpc(error) from error
-        await afailpoint(after)
-        return response
-
-    return call
-
-
-def _streaming(method: str, send: Any, departure: _Departure, cap: float) -> Any:
-    name = method.rpartition("/")[2]
-
-    def call(
-        request: Any, *, timeout: float | None = None, metadata: Metadata | None = None, **rest: Any
-    ) -> ResponseStream:
-        async def opening() -> Any:
-            headers = await departure.metadata(metadata)
-            seconds = departure.seconds(timeout, cap)
-            return send(request, timeout=seconds, metadata=headers, **rest)
-
-        return ResponseStream(name, opening)
-
-    return call
 
 
 def _service_config(reads: frozenset[str]) -> str:

@@ -1,0 +1,1 @@
+"""What one transaction sees of the records, as rows."""

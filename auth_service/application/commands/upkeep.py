@@ -1,0 +1,34 @@
+"""Forgetting what is over, so that no table grows without end."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import ClassVar
+
+from auth_service.application.ports import UnitOfWork
+
+AT_ONCE = 1_000
+EVENTS_KEPT = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetExpired:
+    """Deletes some sessions, devices, tickets, tallies, revocations and API keys that are over."""
+
+    name: ClassVar[str] = "expired.forget"
+    now: datetime
+
+    def run(self, unit: UnitOfWork) -> int:
+        """How many rows were deleted; AT_ONCE or more: there may be others."""
+        return unit.expired.forget(self.now, AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class TrimEvents:
+    """Deletes some events that every follower has read, or has been away for too long to need."""
+
+    name: ClassVar[str] = "events.trim"
+    now: datetime
+
+    def run(self, unit: UnitOfWork) -> int:
+        """How many events were deleted; AT_ONCE: there may be others."""
+        return unit.expired.trim_events(self.now - EVENTS_KEPT, AT_ONCE)

@@ -1,0 +1,1 @@
+"""AuthService and TokenService over gRPC: decode, call, encode."""
