@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=2_000,
         help="mutated protobuf messages to send (default: 2000)",
     )
+    parser.addoption(
+        "--histories",
+        type=int,
+        default=200,
+        help="random histories of the scheduling engine to live (default: 200)",
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -58,13 +64,6 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """Says which logs hold which secrets."""
     for path, leak in config.stash.get(LEAKS, []):
         terminalreporter.write_line(f"SECRET in {path}: {leak}", red=True)
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """How much of what could go on for ever is done."""
-    parser.addoption(
-        "--histories", type=int, default=200, help="random histories of the scheduling engine"
-    )
 
 
 @pytest.fixture(scope="session")
