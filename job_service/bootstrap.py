@@ -29,6 +29,7 @@ from job_service.domain.approval import AutoApproval
 from job_service.domain.quantity import from_gpu_hours
 from job_service.entrypoints.grpc_api import JobApi, QuotaApi
 from job_service.entrypoints.loops import Catalogue, Follower, Forwarder
+from job_service.entrypoints.waiting import Waiting
 from job_service.entrypoints.watching import JobWatch
 from servicekit.client import connect, read_only_methods
 from servicekit.clock import Clock, SystemClock
@@ -86,7 +87,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         reader, catalogue = SqlReader(storage.database), Catalogue(scheduler)
         once, policy = Idempotent(storage.writer, clock), _policy(settings)
         watch = JobWatch(reader, storage.log, decode_event, clock)
-        jobs = JobApi(once, reader, watch, catalogue, policy, clock, new_id)
+        jobs = JobApi(once, reader, watch, Waiting(scheduler), catalogue, policy, clock, new_id)
         quotas = QuotaApi(once, reader, policy, clock, new_id)
         verifier = Verifier(
             identity.fetch_jwks,

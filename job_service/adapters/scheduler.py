@@ -17,16 +17,27 @@ from job_service.application.ports import QueuedRun
 from job_service.domain.job import DeviceSlice, NodeSlice, Placement
 from job_service.domain.reports import Report, ReportKind
 from job_service.domain.spec import JobSpec
+from job_service.domain.waiting import ReasonKind, WaitingReason
 from servicekit.wellknown import duration, moment
 
 CALL_WORKLOADS = 1000
 CALL_BYTES = 2 * 1024 * 1024
+PATIENCE_S = 1.0
 
 _EVENT = workload_pb2.WorkloadEvent
 _KINDS = {
     _EVENT.KIND_STARTED: ReportKind.STARTED,
     _EVENT.KIND_REFUSED: ReportKind.REFUSED,
     _EVENT.KIND_CANCELLED: ReportKind.CANCELLED,
+    _EVENT.KIND_PREEMPTED: ReportKind.PREEMPTED,
+}
+_EXPLANATION = scheduler_service_pb2.Explanation
+_REASONS = {
+    _EXPLANATION.KIND_MISCONFIGURED: ReasonKind.MISCONFIGURED,
+    _EXPLANATION.KIND_EXCEEDS_POOL: ReasonKind.EXCEEDS_POOL,
+    _EXPLANATION.KIND_QUOTA: ReasonKind.QUOTA,
+    _EXPLANATION.KIND_RESOURCES: ReasonKind.RESOURCES,
+    _EXPLANATION.KIND_PRIORITY: ReasonKind.PRIORITY,
 }
 _RESULT = scheduler_service_pb2.EnqueueResult
 _TAKEN = frozenset({_RESULT.KIND_ACCEPTED, _RESULT.KIND_ALREADY_KNOWN})
@@ -82,6 +93,12 @@ class GrpcScheduler:
         async for message in self._scheduler.WatchEvents(request):
             reports = [report for event in message.events if (report := _report(event))]
             yield reports, message.resume_token
+
+    async def reasons(self, run_ids: Sequence[str]) -> dict[str, WaitingReason]:
+        """Why runs wait, as the scheduler explains it; those that do not are left out."""
+        request = scheduler_service_pb2.BatchExplainWorkloadsRequest(workload_ids=run_ids)
+        call = self._scheduler.BatchExplainWorkloads(request, timeout=PATIENCE_S)
+        return {it.workload_id: _reason(it) for it in (await call).explanations if _waits(it)}
 
     async def gpu_types(self) -> frozenset[str]:
         """The device types of all pools."""
@@ -175,6 +192,22 @@ def _report(event: workload_pb2.WorkloadEvent) -> Report | None:
         event.outcome.exit_code,
         event.outcome.message or event.message,
         event.used_milli_gpu_seconds,
+    )
+
+
+def _waits(it: scheduler_service_pb2.Explanation) -> bool:
+    return it.kind in _REASONS
+
+
+def _reason(it: scheduler_service_pb2.Explanation) -> WaitingReason:
+    return WaitingReason(
+        _REASONS[it.kind],
+        it.message,
+        it.position,
+        it.remedy,
+        moment(it.update_time),
+        moment(it.start_earliest) if it.HasField("start_earliest") else None,
+        moment(it.start_latest) if it.HasField("start_latest") else None,
     )
 
 

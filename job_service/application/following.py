@@ -40,11 +40,22 @@ class ApplyReports(Value, frozen=True):
             return False
         if report.kind is ReportKind.STARTED:
             return _start(unit, job, report)
+        if report.kind is ReportKind.PREEMPTED:
+            return _requeue(unit, job, report)
         if report.kind is ReportKind.CANCELLED:
             end(unit, job, job.cancel(SCHEDULER, report.message, report.at))
         else:
             end(unit, job, job.run_ended(report.failure, report.used, report.at))
         return True
+
+
+def _requeue(unit: UnitOfWork, job: Job, report: Report) -> bool:
+    if job.state is not JobState.RUNNING:
+        return False
+    job, event = job.run_preempted(report.message, report.at)
+    unit.jobs.save(job)
+    unit.events.append([event])
+    return True
 
 
 def _start(unit: UnitOfWork, job: Job, report: Report) -> bool:

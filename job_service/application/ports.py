@@ -1,12 +1,13 @@
 """What the application needs of the outside world."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from job_service.domain.job import Job, JobEvent, JobState, Run
 from job_service.domain.ledger import Account, Entry, EntryKind
 from job_service.domain.reports import Report
+from job_service.domain.waiting import WaitingReason
 from servicekit.values import Value
 
 
@@ -166,6 +167,9 @@ class Scheduler(Protocol):
 
     def watch(self, position: str) -> AsyncIterator[tuple[list[Report], str]]:
         """Batches of reports after a position, each with the position after it."""
+
+    async def reasons(self, run_ids: Sequence[str]) -> Mapping[str, WaitingReason]:
+        """Why these runs wait, up to 1,000 of them; those that do not wait are left out."""
 
     async def gpu_types(self) -> frozenset[str]:
         """The device types that its pools have."""

@@ -1,12 +1,14 @@
 """The life of a job. Every transition is a verb; a verb that the state does not allow is refused.
 
 PENDING -> APPROVED -> QUEUED -> RUNNING -> COMPLETED | FAILED; PENDING -> REJECTED; any unfinished
--> CANCELLED. A job is what the user asked for, a run one attempt at it.
+-> CANCELLED; RUNNING -> QUEUED when its run lost its place. A job is what the user asked for, a run
+one attempt at it.
 """
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
+from uuid import UUID, uuid5
 
 from job_service.domain.errors import JobStateForbids
 from job_service.domain.spec import JobSpec
@@ -42,6 +44,7 @@ class EventKind(StrEnum):
     REJECTED = "REJECTED"
     QUEUED = "QUEUED"
     STARTED = "STARTED"
+    PREEMPTED = "PREEMPTED"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
@@ -80,6 +83,7 @@ class RunState(StrEnum):
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+    PREEMPTED = "PREEMPTED"
 
 
 class DeviceSlice(Value, frozen=True):
@@ -218,6 +222,23 @@ class Job(Value, frozen=True):
             ended_at=now,
         )
 
+    def run_preempted(self, message: str, now: datetime) -> Change:
+        """The run lost its place and the job waits again, as a new run that begins anew.
+
+        What the run used is not counted: it was not its owner's fault. The reservation stays.
+        """
+        lost = self._current_run("lose its place", JobState.RUNNING)
+        run = Run(following(lost.id), lost.attempt + 1, RunState.QUEUED, queued_at=now)
+        event = EventKind.PREEMPTED, SCHEDULER, message, now
+        return self._became(
+            *event,
+            state=JobState.QUEUED,
+            queued_at=now,
+            started_at=None,
+            run=run,
+            run_count=run.attempt,
+        )
+
     def cancel(self, by: str, reason: str, now: datetime) -> Change:
         """Ends an unfinished job at once.
 
@@ -255,6 +276,13 @@ class Job(Value, frozen=True):
 
 
 SCHEDULER = "scheduler"
+
+_RUNS = UUID("2f5e3d7c-52a4-4f0e-9d53-6c1f0a8b7e21")
+
+
+def following(run_id: str) -> str:
+    """The id of the run that takes the place of another; the same whenever it is asked for."""
+    return str(uuid5(_RUNS, run_id))
 
 
 class JobEvent(Value, frozen=True):

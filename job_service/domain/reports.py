@@ -20,6 +20,7 @@ class ReportKind(StrEnum):
     TIMED_OUT = "TIMED_OUT"
     REFUSED = "REFUSED"
     CANCELLED = "CANCELLED"
+    PREEMPTED = "PREEMPTED"
 
 
 class Report(Value, frozen=True):

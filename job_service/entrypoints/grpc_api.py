@@ -30,6 +30,7 @@ from job_service.entrypoints.encoding.submits import (
     submit_response,
 )
 from job_service.entrypoints.submission import Submission
+from job_service.entrypoints.waiting import Waiting
 from job_service.entrypoints.watching import Filter, JobWatch
 from servicekit.call import current_call
 from servicekit.clock import Clock
@@ -60,6 +61,7 @@ class JobApi(JobServiceServicer):
     once: Idempotent[Any]
     reader: Reader
     watch: JobWatch
+    waiting: Waiting
     gpu_types: GpuTypes
     policy: Policy
     clock: Clock
@@ -99,7 +101,7 @@ class JobApi(JobServiceServicer):
         job = await queries.get_job(
             self.reader, caller(), fields.required(request.job_id, "job_id")
         )
-        return pb.GetJobResponse(job=job_message(job))
+        return pb.GetJobResponse(job=job_message(job, await self.waiting.reasons([job])))
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         """Lists the caller's jobs."""
@@ -107,7 +109,8 @@ class JobApi(JobServiceServicer):
         page = await queries.list_jobs(
             self.reader, query, fields.page_size(request.page_size), request.page_token
         )
-        jobs = [job_message(job) for job in page.items]
+        reasons = await self.waiting.reasons(page.items)
+        jobs = [job_message(job, reasons) for job in page.items]
         return pb.ListJobsResponse(jobs=jobs, next_page_token=page.next_page_token)
 
     async def ListAllJobs(
@@ -118,7 +121,8 @@ class JobApi(JobServiceServicer):
         page = await queries.list_jobs(
             self.reader, query, fields.page_size(request.page_size), request.page_token
         )
-        jobs = [job_message(job) for job in page.items]
+        reasons = await self.waiting.reasons(page.items)
+        jobs = [job_message(job, reasons) for job in page.items]
         return pb.ListAllJobsResponse(jobs=jobs, next_page_token=page.next_page_token)
 
     async def CancelJob(

@@ -64,7 +64,7 @@ class Forwarder:
         await self.writer.execute(MoveCursor(FORWARD, self.log.token(revision)))
 
     async def _deliver(self, batch: list[RecordedEvent]) -> bool:
-        queued = self._runs(batch, EventKind.QUEUED)
+        queued = self._runs(batch, EventKind.QUEUED, EventKind.PREEMPTED)
         cancelled = self._runs(batch, EventKind.CANCELLED)
         if queued and (refused := await self.scheduler.enqueue(queued)):
             await self.writer.execute(ApplyReports(tuple(refused)))
@@ -72,9 +72,9 @@ class Forwarder:
             await self.scheduler.cancel([queued.run.id for queued in cancelled])
         return bool(queued or cancelled)
 
-    def _runs(self, batch: list[RecordedEvent], kind: EventKind) -> list[QueuedRun]:
-        """The runs of jobs that an event of this kind happened to; a job never queued has none."""
-        jobs = [(self.decode(it).job, it.traceparent) for it in batch if it.kind == kind]
+    def _runs(self, batch: list[RecordedEvent], *kinds: EventKind) -> list[QueuedRun]:
+        """The runs of jobs that such an event happened to; a job never queued has none."""
+        jobs = [(self.decode(it).job, it.traceparent) for it in batch if it.kind in kinds]
         return [QueuedRun(job, job.run, trace) for job, trace in jobs if job.run]
 
 

@@ -10,6 +10,7 @@ from job_service.domain.errors import JobNotFound
 from job_service.domain.job import Job, JobEvent
 from job_service.domain.ledger import Account, Entry
 from job_service.domain.reports import Report
+from job_service.domain.waiting import WaitingReason
 from servicekit.clock import to_micros
 from servicekit.errors import Aborted
 from servicekit.values import replace
@@ -193,6 +194,9 @@ class FakeScheduler:
         self.watched_from.append(position)
         while True:
             yield await self.reports.get()
+
+    async def reasons(self, run_ids: Sequence[str]) -> dict[str, WaitingReason]:
+        return {}
 
     async def gpu_types(self) -> frozenset[str]:
         return self.gpu

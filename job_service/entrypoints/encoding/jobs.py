@@ -1,5 +1,6 @@
 """Jobs, their runs and their events."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from gpuaas.job.v1 import job_event_pb2, job_pb2, run_pb2
@@ -14,6 +15,7 @@ from job_service.domain.job import (
     Run,
     RunState,
 )
+from job_service.domain.waiting import WaitingReason
 from job_service.entrypoints.encoding.specs import write_spec
 from servicekit.wellknown import write_time
 
@@ -33,10 +35,12 @@ _WAITING = {
 }
 
 
-def job_message(job: Job) -> job_pb2.Job:
-    """A job."""
+def job_message(job: Job, reasons: Mapping[str, WaitingReason] | None = None) -> job_pb2.Job:
+    """A job; ``reasons`` by run say why it waits in the scheduler's queue, if that is known."""
     message = job_pb2.Job()
     write_job(message, job)
+    if reasons and job.run and (reason := reasons.get(job.run.id)):
+        _write_reason(message.waiting, reason)
     return message
 
 
@@ -84,6 +88,18 @@ def write_event(
         message.previous_state = _STATES[event.previous_state]
     if event.job.run:
         message.run_id = event.job.run.id
+
+
+def _write_reason(message: job_pb2.WaitingReason, reason: WaitingReason) -> None:
+    message.kind = job_pb2.WaitingReason.Kind.Value(f"KIND_{reason.kind}")
+    message.message = reason.message
+    message.position = reason.position
+    message.remedy = reason.remedy
+    write_time(message.update_time, reason.found_at)
+    if reason.start_earliest:
+        write_time(message.start_earliest, reason.start_earliest)
+    if reason.start_latest:
+        write_time(message.start_latest, reason.start_latest)
 
 
 def _write_course(message: job_pb2.Job, job: Job, approved_at: datetime) -> None:

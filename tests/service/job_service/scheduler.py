@@ -37,6 +37,8 @@ class SchedulerDouble:
         repeats: whether a stream begins at the start of the log, whatever its token says.
         watched_from: the token of each WatchEvents.
         callers: the authorization of every call.
+        explanations: why workloads wait, by job.
+        asked: the ids of each BatchExplainWorkloads.
     """
 
     def __init__(self) -> None:
@@ -47,6 +49,8 @@ class SchedulerDouble:
         self.repeats = False
         self.watched_from: list[str] = []
         self.callers: set[str] = set()
+        self.explanations: dict[str, pb.Explanation] = {}
+        self.asked: list[list[str]] = []
         self.events: list[workload_pb2.WorkloadEvent] = []
         self._changed = asyncio.Condition()
         self._port = 0
@@ -145,6 +149,18 @@ class _Api:
         ]
         return pb.BatchCancelWorkloadsResponse(results=results)
 
+    async def BatchExplainWorkloads(
+        self, request: pb.BatchExplainWorkloadsRequest, context: Any
+    ) -> pb.BatchExplainWorkloadsResponse:
+        self._double.asked.append(list(request.workload_ids))
+        jobs = {it.id: it.job_id for batch in self._double.enqueued for it in batch}
+        response = pb.BatchExplainWorkloadsResponse()
+        for workload_id in request.workload_ids:
+            known = self._double.explanations.get(jobs.get(workload_id, ""))
+            if known is not None:
+                response.explanations.add(workload_id=workload_id).MergeFrom(known)
+        return response
+
     async def WatchEvents(
         self, request: pb.WatchEventsRequest, context: Any
     ) -> AsyncIterator[pb.WatchEventsResponse]:
@@ -200,6 +216,18 @@ def started(workload: workload_pb2.Workload) -> workload_pb2.WorkloadEvent:
     place = resource_pb2.Placement(allocation_id="a1", pool="training", provider="local")
     place.slices.append(node)
     return event_of(workload, Kind.KIND_STARTED, placement=place)
+
+
+def preempted(workload: workload_pb2.Workload, used: int) -> workload_pb2.WorkloadEvent:
+    """It lost its place to another workload, having used so many milli-GPU-seconds."""
+    return event_of(
+        workload,
+        Kind.KIND_PREEMPTED,
+        message="Made room for another.",
+        preemptor_id="another",
+        preemption_cause=workload_pb2.PREEMPTION_CAUSE_PRIORITY,
+        used_milli_gpu_seconds=used,
+    )
 
 
 def finished(

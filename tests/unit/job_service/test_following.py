@@ -19,7 +19,7 @@ from tests.fakes.jobs import (
 
 STARTED = report(ReportKind.STARTED)
 SUCCEEDED = report(ReportKind.SUCCEEDED, used=HOUR // 2)
-ENDS = [kind for kind in ReportKind if kind is not ReportKind.STARTED]
+ENDS = [kind for kind in ReportKind if kind not in (ReportKind.STARTED, ReportKind.PREEMPTED)]
 
 
 @pytest.fixture
@@ -46,6 +46,20 @@ def test_a_run_starts_and_completes(store: FakeStore) -> None:
     assert PLACEMENT == job.run.placement
     account = store.unit.accounts.by_key["u1", PERIOD]
     assert (0, HOUR // 2, HOUR // 2) == (account.reserved, account.used, account.refunded_total)
+
+
+def test_a_preempted_run_is_followed_by_another(store: FakeStore) -> None:
+    """The job waits again as a new run that begins anew; what the first used is not counted."""
+    lost = report(ReportKind.PREEMPTED, used=HOUR // 2, message="Made room.")
+    assert 2 == apply(store, STARTED, lost)
+    job = store.unit.jobs.get("j1")
+    assert (JobState.QUEUED, 2, 0, HOUR) == (job.state, job.run_count, job.used, job.reserved)
+    assert job.run is not None
+    assert (RunState.QUEUED, 2, None) == (job.run.state, job.run.attempt, job.run.placement)
+    assert "r1" != job.run.id
+    assert 0 == apply(store, lost), "the first run is over"
+    account = store.unit.accounts.by_key["u1", PERIOD]
+    assert (HOUR, 0) == (account.reserved, account.used)
 
 
 def test_the_cursor_moves_with_the_effects(store: FakeStore) -> None:

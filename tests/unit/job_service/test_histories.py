@@ -162,7 +162,8 @@ class Histories(RuleBasedStateMachine):
         for job in self.store.unit.jobs.by_id.values():
             assert job.state.ended is (job.ended_at is not None)
             assert (job.state is JobState.FAILED) is (job.failure is not None)
-            assert (job.queued_at is not None) is (job.run is not None) is (job.run_count == 1)
+            assert (job.queued_at is not None) is (job.run is not None)
+            assert job.run_count == (job.run.attempt if job.run else 0)
             assert job.used <= job.spec.reservation
 
     def entries_of(self, key: tuple[str, str]) -> list[Entry]:
