@@ -26,6 +26,10 @@ replay: setup ## Replay a cluster trace over REST. TRACE=path JOBS=n [DATABASE=p
 		$(if $(SPEED),--speed $(SPEED)) $(if $(DATABASE),--database $(DATABASE)) \
 		$(if $(filter-out 0,$(KILL)),--kill) $(ARGS)
 
+.PHONY: simulate
+simulate: setup ## Simulate policies on a trace. ARGS="--trace FILE --nodes 72x8 --policy fifo"
+	@exec $(BIN)/python -m scheduler_service.simulate --picture var/simulation.svg $(ARGS)
+
 .PHONY: bench-submit
 bench-submit: setup ## Measure submits per second against a bare echo server. ARGS=...
 	@exec $(BIN)/python -m bench.submit $(ARGS)
@@ -37,6 +41,15 @@ bench-end-to-end: setup ## Measure jobs per second from submit to completion. AR
 .PHONY: bench-lists
 bench-lists: setup ## Measure pages and counts among many jobs. ROWS=1000000
 	@exec $(BIN)/python -m bench.lists $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+
+.PHONY: gates
+gates: setup ## Hold the engine against published results. DATA=path [ARGS="--only queueing"]
+	@$(if $(DATA),,echo 'make gates needs DATA=path/to/the/data' >&2; exit 2)
+	@exec $(BIN)/python -m bench.gates --data "$(DATA)" $(ARGS)
+
+.PHONY: bench-engine
+bench-engine: setup ## Measure the engine's decisions per second. [DATA=path ARGS=...]
+	@exec $(BIN)/python -m bench.engine $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 .PHONY: bench-auth
 bench-auth: setup ## Measure verifying tokens, and other calls while 64 clients log in. ARGS=...
@@ -62,6 +75,11 @@ import-users: setup ## Import users with their password hashes. FILE=users.csv [
 .PHONY: test
 test: setup ## Run all tests; they start their own PostgreSQL. ARGS="-k name -x"
 	@$(BIN)/pytest $(ARGS)
+
+.PHONY: histories
+histories: setup ## Live 10,000 random histories of the scheduling engine. HISTORIES=n
+	@$(BIN)/pytest tests/simulation/scheduler_service --histories $(or $(HISTORIES),10000) \
+		--timeout 0 $(ARGS)
 
 .PHONY: check
 check: format-check lint types test ## Everything that CI runs; import rules, protos and links are tests

@@ -1,8 +1,9 @@
 """Wires scheduler_service together. The only file that knows every room."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from gpuaas.api.v1 import access_pb2
 from gpuaas.auth.v1 import auth_service_pb2
@@ -16,16 +17,19 @@ from gpuaas.scheduler.v1 import (
     usage_service_pb2,
     usage_service_pb2_grpc,
 )
+from scheduler_service.adapters.decision_log import DecisionLogs
 from scheduler_service.adapters.documents import decode_event
 from scheduler_service.adapters.identity import GrpcIdentity
 from scheduler_service.adapters.inventory_file import read_inventory
+from scheduler_service.adapters.policy_file import read_policies
 from scheduler_service.adapters.reader import SqlReader
 from scheduler_service.adapters.simulated import SimulatedBackend
 from scheduler_service.adapters.tables import PLUMBING
 from scheduler_service.adapters.unit import SqlUnitOfWork
 from scheduler_service.application.inventory import SyncInventory
 from scheduler_service.config import Settings
-from scheduler_service.domain.fifo import FifoEngine
+from scheduler_service.domain.live import LiveEngine
+from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.entrypoints.grpc_api import InventoryApi, SchedulerApi
 from scheduler_service.entrypoints.loops import Finishing, Forgetting, Scheduling
 from scheduler_service.entrypoints.watch import EventFeed
@@ -89,8 +93,11 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             seed=settings.simulation_seed,
             failure_rate=settings.simulation_failure_rate,
         )
+        policies = read_policies(settings.policy)
+        logs = _decision_logs(settings, closing)
+        new_engine = partial(_engine, settings, policies, logs, clock)
         scheduling = Scheduling(
-            writer, log, decode_event, reader, backend, FifoEngine, clock, new_id
+            writer, log, decode_event, reader, backend, new_engine, _full(logs), clock, new_id
         )
         works = {
             "schedule": scheduling.run,
@@ -100,13 +107,36 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         await closing.enter_async_context(looping(works))
         once = Idempotent(writer, clock)
         feed = EventFeed(log, decode_event, clock)
-        api = SchedulerApi(writer, once, reader, backend, feed, clock)
+        api = SchedulerApi(writer, once, reader, backend, feed, scheduling, logs, clock)
         verifier = await _verifier(settings, clock, closing)
         server = _server(settings, verifier, clock, api, InventoryApi(reader, scheduling.pools))
         port = server.listen(settings.listen, Tls.of(settings))
         await server.start(database.answers)
         closing.push_async_callback(server.drain)
         yield Service(port, server, database)
+
+
+def _decision_logs(settings: Settings, closing: AsyncExitStack) -> DecisionLogs | None:
+    if settings.decision_log is None:
+        return None
+    logs = DecisionLogs(settings.decision_log, settings.decision_log_bytes)
+    closing.callback(logs.close)
+    return logs
+
+
+def _full(logs: DecisionLogs | None) -> Callable[[], bool]:
+    """Whether a new log, and with it a new engine, is due."""
+    return lambda: logs is not None and logs.is_full()
+
+
+def _engine(
+    settings: Settings, policies: dict[str, Policy], logs: DecisionLogs | None, clock: Clock
+) -> LiveEngine:
+    """A new engine, which begins a new decision log if there are any."""
+    if logs is not None:
+        logs.begin(clock.now())
+    record = None if logs is None else logs.write
+    return LiveEngine(policies, speed=settings.simulation_speed, record=record)
 
 
 async def _sync_inventory(settings: Settings, writer: Writer[SqlUnitOfWork]) -> None:

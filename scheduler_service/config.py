@@ -37,6 +37,15 @@ class Settings(ServiceSettings):
         description="how long callers are let in while auth_service cannot be heard, such as PT2M",
     )
     inventory: Path = Field(PACKAGED_INVENTORY, description="TOML file of pools and nodes")
+    policy: Path | None = Field(
+        None, description="TOML file of policies; without one every pool has the default policy"
+    )
+    decision_log: Path | None = Field(
+        None, description="directory for logs of every decision; without one none is kept"
+    )
+    decision_log_bytes: int = Field(
+        64_000_000, ge=1_000_000, description="size at which a new log is begun; 20 are kept"
+    )
     simulation_speed: float = Field(
         60.0, gt=0, le=1e9, description="virtual seconds that pass in one real second"
     )

@@ -8,7 +8,7 @@ all.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -144,19 +144,24 @@ class EventLog:
         return await self._stored_changes(after, limit)
 
     async def follow(
-        self, after: int, *, bookmark: timedelta = BOOKMARK
+        self,
+        after: int,
+        *,
+        bookmark: timedelta = BOOKMARK,
+        sooner: Callable[[], timedelta] | None = None,
     ) -> AsyncIterator[list[RecordedEvent]]:
         """Batches of events after the cursor for as long as the caller iterates.
 
-        An empty batch says that nothing happened for ``bookmark``; the reader's cursor is still
-        good.
+        An empty batch says that nothing happened for ``bookmark``, or for the time that ``sooner``
+        names, whichever is less; the reader's cursor is still good.
         """
         pace = Pace()
         while True:
             await pace.rest()
             batch = await self.read(after)
             pace.took(batch)
-            if not batch and not await self.wait(after, bookmark):
+            patience = min(bookmark, sooner()) if sooner else bookmark
+            if not batch and not await self.wait(after, patience):
                 yield []
             elif batch:
                 after = batch[-1].revision

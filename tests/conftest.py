@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=2_000,
         help="mutated protobuf messages to send (default: 2000)",
     )
+    parser.addoption(
+        "--histories",
+        type=int,
+        default=200,
+        help="random histories of the scheduling engine to live (default: 200)",
+    )
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,6 +12,7 @@ from scheduler_service.domain.events import (
     WorkloadCancelled,
     WorkloadEvent,
     WorkloadFinished,
+    WorkloadPreempted,
     WorkloadQueued,
     WorkloadRefused,
     WorkloadStarted,
@@ -26,6 +27,7 @@ _DECODE: dict[str, Callable[[bytes], Any]] = {
         WorkloadStarted,
         WorkloadFinished,
         WorkloadCancelled,
+        WorkloadPreempted,
         WorkloadRefused,
     )
 }

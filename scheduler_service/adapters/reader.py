@@ -44,6 +44,11 @@ class SqlReader:
         )
         return await self._database.read(lambda connection: _workloads(connection, query))
 
+    async def workloads(self, workload_ids: Sequence[str]) -> Sequence[Workload]:
+        """Returns those of these workloads that there are, in any order."""
+        query = sa.select(WORKLOADS.c.document).where(WORKLOADS.c.id.in_(workload_ids))
+        return await self._database.read(lambda connection: _workloads(connection, query))
+
     async def page(self, wanted: WorkloadFilter, size: int, after: int) -> Page:
         """Returns up to ``size`` workloads that arrived after position ``after``."""
         return await self._database.read(lambda connection: _page(connection, wanted, size, after))

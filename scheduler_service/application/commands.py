@@ -10,6 +10,7 @@ from scheduler_service.domain import workload as verbs
 from scheduler_service.domain.engine import Refuse
 from scheduler_service.domain.errors import WorkloadDiffers
 from scheduler_service.domain.events import WorkloadEvent
+from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.errors import Failure
@@ -130,15 +131,27 @@ class PlannedStart(Value, frozen=True):
     placement: Placement
 
 
+class PlannedStop(Value, frozen=True):
+    """A decision to preempt, with how long the run has run by its backend's measure."""
+
+    workload_id: str
+    preemptor_id: str
+    cause: PreemptionCause
+    ran: timedelta
+
+
 class Dispatched(Value, frozen=True):
     """What became of decisions: the workloads that run now, and those that had ended before."""
 
     started: Sequence[Workload]
     skipped: Sequence[str]
+    preempted: Sequence[str] = ()
 
 
 class StartWorkloads(Value, frozen=True):
     """Carries out an engine's decisions; a workload that no longer waits is skipped.
+
+    What is preempted gives its devices back first; what has ended by itself meanwhile has already.
 
     Raises:
         DeviceTaken: the engine gave out what is not free; nothing is changed.
@@ -148,17 +161,26 @@ class StartWorkloads(Value, frozen=True):
     starts: Sequence[PlannedStart]
     refusals: Sequence[Refuse]
     now: datetime
+    stops: Sequence[PlannedStop] = ()
 
     @staticmethod
     def prefetch(unit: UnitOfWork, commands: "Sequence[StartWorkloads]") -> None:
         """Reads the workloads, devices and nodes of all decisions."""
         starts = [start for command in commands for start in command.starts]
+        stops = [stop.workload_id for command in commands for stop in command.stops]
         refused = [refusal.workload_id for command in commands for refusal in command.refusals]
-        unit.workloads.load([start.workload_id for start in starts] + refused)
-        unit.allocations.load([], [start.placement for start in starts])
+        unit.workloads.load([start.workload_id for start in starts] + refused + stops)
+        known = (unit.workloads.get(workload_id) for workload_id in stops)
+        running = [workload for workload in known if workload]
+        held = [workload.placement for workload in running if workload.placement]
+        unit.allocations.load(
+            [workload.allocation_id for workload in running],
+            [start.placement for start in starts] + held,
+        )
 
     def run(self, unit: UnitOfWork) -> Dispatched:
         """What runs now."""
+        preempted = [stop.workload_id for stop in self.stops if self._stop(unit, stop)]
         started, skipped = [], []
         for start in self.starts:
             workload = unit.workloads.get(start.workload_id)
@@ -168,7 +190,18 @@ class StartWorkloads(Value, frozen=True):
                 started.append(self._start(unit, workload, start))
         for refusal in self.refusals:
             self._refuse(unit, refusal)
-        return Dispatched(started, skipped)
+        return Dispatched(started, skipped, preempted)
+
+    def _stop(self, unit: UnitOfWork, stop: PlannedStop) -> bool:
+        workload = unit.workloads.get(stop.workload_id)
+        if workload is None or workload.state is not WorkloadState.RUNNING:
+            return False
+        if workload.placement is not None:
+            unit.allocations.end(workload.allocation_id, workload.placement, self.now)
+        workload, event = verbs.preempt(workload, stop.preemptor_id, stop.cause, stop.ran, self.now)
+        unit.workloads.replace(workload)
+        unit.events.append(event, at=self.now)
+        return True
 
     def _start(self, unit: UnitOfWork, workload: Workload, start: PlannedStart) -> Workload:
         allocation_id, placement = start.allocation_id, start.placement

@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
+from scheduler_service.domain.answers import Explanation, Load, Quote
 from scheduler_service.domain.events import WorkloadEvent
+from scheduler_service.domain.last_hour import HourFigures
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Node, Placement, Pool
 from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
@@ -163,11 +165,44 @@ class Reader(Protocol):
     async def running(self, workload_ids: Sequence[str]) -> Sequence[Workload]:
         """Returns those of these workloads that run."""
 
+    async def workloads(self, workload_ids: Sequence[str]) -> Sequence[Workload]:
+        """Returns those of these workloads that there are, in any order."""
+
     async def page(self, wanted: WorkloadFilter, size: int, after: int) -> Page:
         """Returns up to ``size`` workloads that arrived after position ``after``."""
 
     async def pools(self) -> Sequence[Pool]:
         """Returns what is known of pools beside their nodes."""
+
+
+class Foresight(Protocol):
+    """The engine's live view of what waits.
+
+    Every method raises Unavailable as long as there is no engine.
+    """
+
+    def explain(self, workload_ids: Sequence[str]) -> Sequence[Explanation]:
+        """Why workloads wait, in the order of the ids; those that it lacks are left out."""
+
+    def quote(self, spec: WorkloadSpec) -> Quote:
+        """What would become of a workload that came now."""
+
+    def load(self, pool: str) -> Load:
+        """What waits and runs now in a pool, or, with an empty name, in all."""
+
+    def last_hour(self) -> HourFigures:
+        """What happened in the hour up to now, since this process began."""
+
+
+class History(Protocol):
+    """The decisions of the past."""
+
+    async def explain(self, workload_id: str, at: datetime) -> Explanation | None:
+        """Why a workload waited at a time; None if it neither waited nor ran.
+
+        Raises:
+            HistoryExpired: the decisions of that time are not kept.
+        """
 
 
 class Run(Value, frozen=True):

@@ -6,12 +6,14 @@ What it has decided it counts as done: a start that then does not take place is 
 cancellation of that workload.
 """
 
-import enum
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from scheduler_service.domain.resources import Node, Placement, ResourceType
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
+from scheduler_service.domain.preempted import PreemptionCause
+from scheduler_service.domain.resources import Node, Placement
+from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.spec import WorkloadSpec
 from servicekit.values import Value
 
@@ -23,16 +25,18 @@ class NodeUp(Value, frozen=True):
 
 
 class Submitted(Value, frozen=True):
-    """A workload waits from now on, behind all that were submitted before."""
+    """A workload waits, since a time."""
 
     spec: WorkloadSpec
+    at: datetime
 
 
 class Placed(Value, frozen=True):
-    """A workload runs already: told while the engine's state is rebuilt."""
+    """A workload runs already, since a time: told while the engine's state is rebuilt."""
 
     spec: WorkloadSpec
     placement: Placement
+    since: datetime
 
 
 class Cancelled(Value, frozen=True):
@@ -50,13 +54,6 @@ class Finished(Value, frozen=True):
 EngineEvent: TypeAlias = NodeUp | Submitted | Placed | Cancelled | Finished
 
 
-class RefusalReason(enum.StrEnum):
-    """Why a workload can never run here; the first that applies is given."""
-
-    MISCONFIGURED = "MISCONFIGURED"
-    EXCEEDS_POOL = "EXCEEDS_POOL"
-
-
 class Start(Value, frozen=True):
     """Start this workload there."""
 
@@ -72,41 +69,29 @@ class Refuse(Value, frozen=True):
     message: str
 
 
+class Preempt(Value, frozen=True):
+    """Stop this running workload in favour of another; it is over, and its job goes on anew.
+
+    Attributes:
+        preemptor_id: in whose favour; empty when its node was lost.
+        lost_milli_gpu_seconds: work that it loses, as far as the policy reckons with any.
+    """
+
+    workload_id: str
+    preemptor_id: str
+    cause: PreemptionCause
+    lost_milli_gpu_seconds: int = 0
+
+
 class Decisions(Value, frozen=True):
-    """What should happen next; starts are in the order in which they were decided."""
+    """What should happen next, the preemptions first; starts are in the order of decision."""
 
     starts: Sequence[Start] = ()
     refusals: Sequence[Refuse] = ()
+    preemptions: Sequence[Preempt] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.starts or self.refusals)
-
-
-class DeviceUse(Value, frozen=True):
-    """Devices of one model in one pool: all of them and the free part, in thousandths."""
-
-    resource_type: ResourceType
-    gpu_type: str
-    total_milli: int
-    free_milli: int
-    free_devices: int
-
-
-class PoolUse(Value, frozen=True):
-    """How a pool is used now, retired nodes left out.
-
-    Processor cores and memory count only on nodes where they are limited.
-    """
-
-    name: str
-    devices: tuple[DeviceUse, ...]
-    nodes: int
-    total_vcpus: int
-    free_vcpus: int
-    total_memory_gb: int
-    free_memory_gb: int
-    queued: int
-    running: int
+        return bool(self.starts or self.refusals or self.preemptions)
 
 
 class Engine(Protocol):
@@ -118,5 +103,20 @@ class Engine(Protocol):
     def plan(self, now: datetime) -> Decisions:
         """Says what should happen next, and counts it as done."""
 
+    def wake(self) -> datetime | None:
+        """When to plan again though nothing happens; None: not before something does."""
+
     def pools(self) -> Sequence[PoolUse]:
         """How each pool is used, by name."""
+
+    def load(self, pool: str) -> Load:
+        """What waits and runs now in a pool, or, with an empty name, in all."""
+
+    def provider_of(self, workload_id: str) -> str:
+        """The provider on whose nodes a workload runs; empty when it does not run."""
+
+    def explain(self, workload_ids: Sequence[str], now: datetime) -> Sequence[Explanation]:
+        """Why workloads wait, in the order of the ids; those not known are left out."""
+
+    def quote(self, spec: WorkloadSpec, now: datetime) -> Quote:
+        """What would become of a workload that came now; of one that waits, as it stands."""

@@ -1,6 +1,6 @@
 """What can be wrong with a request, as this context names it."""
 
-from servicekit.errors import AlreadyExists, Internal, NotFound
+from servicekit.errors import AlreadyExists, Internal, InvalidArgument, NotFound, OutOfRange
 
 
 class WorkloadDiffers(AlreadyExists):
@@ -13,6 +13,30 @@ class WorkloadNotFound(NotFound):
     """No workload has this id."""
 
     reason = "WORKLOAD_NOT_FOUND"
+
+
+class GpuTypeUnknown(InvalidArgument):
+    """No node has a device of this model."""
+
+    reason = "GPU_TYPE_UNKNOWN"
+
+
+class PoolUnknown(InvalidArgument):
+    """There is no pool of this name."""
+
+    reason = "POOL_UNKNOWN"
+
+
+class ProviderUnknown(InvalidArgument):
+    """No node belongs to a provider of this name."""
+
+    reason = "PROVIDER_UNKNOWN"
+
+
+class HistoryExpired(OutOfRange):
+    """The decisions of that time are no longer kept."""
+
+    reason = "HISTORY_EXPIRED"
 
 
 class DeviceTaken(Internal):

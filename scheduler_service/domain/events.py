@@ -6,6 +6,7 @@ An event carries everything that a reader of the log needs, so that nobody has t
 from typing import ClassVar, TypeAlias
 
 from scheduler_service.domain.outcome import Outcome
+from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.spec import WorkloadSpec
 from servicekit.values import Value
@@ -50,6 +51,23 @@ class WorkloadCancelled(Value, frozen=True):
     used_milli_gpu_seconds: int
 
 
+class WorkloadPreempted(Value, frozen=True):
+    """It lost its allocation to another workload or with its node, and is over.
+
+    Attributes:
+        preemptor_id: in whose favour; empty when its node was lost.
+        message: one sentence for people.
+    """
+
+    kind: ClassVar[str] = "workload.preempted"
+    workload_id: str
+    job_id: str
+    preemptor_id: str
+    cause: PreemptionCause
+    message: str
+    used_milli_gpu_seconds: int
+
+
 class WorkloadRefused(Value, frozen=True):
     """It can never run here; ``reason`` is for programs, ``message`` for people."""
 
@@ -61,5 +79,10 @@ class WorkloadRefused(Value, frozen=True):
 
 
 WorkloadEvent: TypeAlias = (
-    WorkloadQueued | WorkloadStarted | WorkloadFinished | WorkloadCancelled | WorkloadRefused
+    WorkloadQueued
+    | WorkloadStarted
+    | WorkloadFinished
+    | WorkloadCancelled
+    | WorkloadPreempted
+    | WorkloadRefused
 )

@@ -1,7 +1,8 @@
 """A workload, one attempt to run something, and the verbs that move it through its states.
 
-QUEUED -> RUNNING -> FINISHED | CANCELLED, and QUEUED -> REFUSED | CANCELLED. Each verb returns the
-new workload and the event that says so; a verb that the state does not allow raises ``NotAllowed``.
+QUEUED -> RUNNING -> FINISHED | CANCELLED | PREEMPTED, and QUEUED -> REFUSED | CANCELLED. Each verb
+returns the new workload and the event that says so; a verb that the state does not allow raises
+``NotAllowed``.
 """
 
 import enum
@@ -11,11 +12,13 @@ from typing import TypeAlias
 from scheduler_service.domain.events import (
     WorkloadCancelled,
     WorkloadFinished,
+    WorkloadPreempted,
     WorkloadQueued,
     WorkloadRefused,
     WorkloadStarted,
 )
 from scheduler_service.domain.outcome import Outcome
+from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
 from servicekit.values import Value, field, replace
@@ -78,6 +81,7 @@ Started: TypeAlias = tuple[Workload, WorkloadStarted]
 Refused: TypeAlias = tuple[Workload, WorkloadRefused]
 Finished: TypeAlias = tuple[Workload, WorkloadFinished]
 Cancelled: TypeAlias = tuple[Workload, WorkloadCancelled]
+Preempted: TypeAlias = tuple[Workload, WorkloadPreempted]
 
 
 def queued(workload: Workload) -> WorkloadQueued:
@@ -130,6 +134,30 @@ def cancel(workload: Workload, reason: str, ran: timedelta, now: datetime) -> Ca
         workload, state=WorkloadState.CANCELLED, ended_at=now, used_milli_gpu_seconds=used
     )
     return cancelled, WorkloadCancelled(workload.spec.id, workload.spec.job_id, reason, used)
+
+
+def preempt(
+    workload: Workload, preemptor_id: str, cause: PreemptionCause, ran: timedelta, now: datetime
+) -> Preempted:
+    """Takes a running workload's allocation away; its job goes on as a new workload."""
+    _require(workload, WorkloadState.RUNNING)
+    used = used_milli_gpu_seconds(workload.spec, ran)
+    preempted = replace(
+        workload, state=WorkloadState.PREEMPTED, ended_at=now, used_milli_gpu_seconds=used
+    )
+    message = _BECAUSE[cause].format(preemptor_id)
+    return preempted, WorkloadPreempted(
+        workload.spec.id, workload.spec.job_id, preemptor_id, cause, message, used
+    )
+
+
+_BECAUSE = {
+    PreemptionCause.PRIORITY: "Made room for {}, which has a higher priority.",
+    PreemptionCause.RECLAIM: "Ran on borrowed quota, which its owner took back for {}.",
+    PreemptionCause.ORDER: "Made room for {}, which goes first by the pool's policy.",
+    PreemptionCause.NODE_LOST: "Its node was lost.",
+    PreemptionCause.NODE_DRAINED: "Its node is drained.",
+}
 
 
 def used_milli_gpu_seconds(spec: WorkloadSpec, ran: timedelta) -> int:

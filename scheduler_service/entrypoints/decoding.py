@@ -4,6 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from gpuaas.scheduler.v1 import resource_pb2, scheduler_service_pb2, workload_pb2
 from scheduler_service.application.ports import WorkloadFilter
@@ -17,6 +19,7 @@ from scheduler_service.domain.spec import (
 )
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit import wellknown
+from servicekit.clock import from_micros
 from servicekit.errors import invalid
 from servicekit.tokens import decode_page_token
 
@@ -29,6 +32,7 @@ MOST_DEVICES = 1000
 MOST_NODES = 10_000
 MOST_AMOUNT = 1_000_000
 PAGE_SIZE, LARGEST_PAGE = 50, 500
+_LATEST = 253_402_300_799
 _LONGEST_SECONDS = 10 * 366 * 24 * 3600
 
 T = TypeVar("T")
@@ -72,12 +76,33 @@ def workload(message: workload_pb2.Workload, now: datetime, traceparent: str) ->
     if message.ByteSize() > LARGEST_WORKLOAD:
         raise invalid("workload", f"at most {LARGEST_WORKLOAD} bytes")
     return Workload(
-        spec=_spec(message),
+        spec=_spec(message, workload_id("workload.id", message.id)),
         program=_program(message),
         simulation=_simulation(message),
         traceparent=message.traceparent or traceparent,
         enqueued_at=now,
     )
+
+
+def quoted_spec(message: workload_pb2.Workload) -> WorkloadSpec:
+    """Returns what is to be quoted; unlike a workload that is queued it may be without an id.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID.
+    """
+    if message.ByteSize() > LARGEST_WORKLOAD:
+        raise invalid("workload", f"at most {LARGEST_WORKLOAD} bytes")
+    return _spec(message, message.id and workload_id("workload.id", message.id))
+
+
+def moment(message: Message, field: str) -> datetime | None:
+    """Returns a time, None where it is not set; InvalidArgument unless it is a time of ours."""
+    if not message.HasField(field):
+        return None
+    found: Timestamp = getattr(message, field)
+    if not (0 <= found.seconds <= _LATEST and 0 <= found.nanos < 1_000_000_000):
+        raise invalid(field, "a time from 1970 to 9999")
+    return from_micros(found.seconds * 1_000_000 + found.nanos // 1_000)
 
 
 def workload_id(field: str, text: str) -> str:
@@ -127,24 +152,31 @@ def workload_filter(request: scheduler_service_pb2.ListWorkloadsRequest) -> Work
     states = frozenset(_known("states", _STATES, state) for state in request.states)
     return WorkloadFilter(
         states=states,
-        pool=_name("pool", request.pool),
-        owner_id=_name("owner_id", request.owner_id),
-        team=_name("team", request.team),
-        job_id=_name("job_id", request.job_id),
+        pool=name("pool", request.pool),
+        owner_id=name("owner_id", request.owner_id),
+        team=name("team", request.team),
+        job_id=name("job_id", request.job_id),
         node_id=request.node_id,
     )
 
 
-def _spec(message: workload_pb2.Workload) -> WorkloadSpec:
+def name(field: str, text: str) -> str:
+    """Returns a text that goes into a column of its own, where not every character may stand."""
+    if text and not (len(text) <= LONGEST_NAME and text.isprintable()):
+        raise invalid(field, f"at most {LONGEST_NAME} printable characters")
+    return text
+
+
+def _spec(message: workload_pb2.Workload, spec_id: str) -> WorkloadSpec:
     return WorkloadSpec(
-        id=workload_id("workload.id", message.id),
-        job_id=_name("workload.job_id", message.job_id),
-        owner_id=_name("workload.owner_id", message.owner_id),
-        team=_name("workload.team", message.team),
+        id=spec_id,
+        job_id=name("workload.job_id", message.job_id),
+        owner_id=name("workload.owner_id", message.owner_id),
+        team=name("workload.team", message.team),
         name=message.name,
         attempt=_within("workload.attempt", message.attempt or 1, 1, MOST_AMOUNT),
         demand=_demand(message.resources),
-        pool=_name("workload.pool", message.pool),
+        pool=name("workload.pool", message.pool),
         provider=message.provider,
         strategy=_known("workload.strategy", _STRATEGIES, message.strategy),
         priority_class=_known("workload.priority_class", _PRIORITY_CLASSES, message.priority_class),
@@ -205,13 +237,6 @@ def _span(
     if not (0 <= span.seconds <= _LONGEST_SECONDS and 0 <= span.nanos < 1_000_000_000):
         raise invalid(prefix + name, "a span of 0 to 10 years")
     return wellknown.span(span)
-
-
-def _name(field: str, text: str) -> str:
-    """Returns a text that goes into a column of its own, where not every character may stand."""
-    if text and not (len(text) <= LONGEST_NAME and text.isprintable()):
-        raise invalid(field, f"at most {LONGEST_NAME} printable characters")
-    return text
 
 
 def _within(field: str, value: int, least: int, most: int) -> int:

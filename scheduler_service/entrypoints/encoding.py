@@ -15,7 +15,7 @@ from gpuaas.scheduler.v1 import (
 )
 from scheduler_service.application.commands import CancelKind, CancelResult, Enqueued
 from scheduler_service.application.queries import PoolReport
-from scheduler_service.domain.engine import DeviceUse
+from scheduler_service.domain.answers import DeviceUse
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.resources import Demand, NodeSlice, Placement
 from scheduler_service.domain.workload import Workload
@@ -84,7 +84,7 @@ def workload(it: Workload) -> workload_pb2.Workload:
         job_id=spec.job_id,
         owner_id=spec.owner_id,
         team=spec.team,
-        resources=_resources(spec.demand),
+        resources=resources(spec.demand),
         pool=spec.pool,
         provider=spec.provider,
         strategy=resource_pb2.Strategy.Value(f"STRATEGY_{spec.strategy.name}"),
@@ -176,7 +176,8 @@ def _devices(use: DeviceUse) -> pool_pb2.PoolDevices:
     )
 
 
-def _resources(demand: Demand) -> resource_pb2.ResourceSpec:
+def resources(demand: Demand) -> resource_pb2.ResourceSpec:
+    """Encodes what is asked for."""
     return resource_pb2.ResourceSpec(
         resource_type=resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{demand.resource_type.name}"),
         gpu_type=demand.gpu_type,

@@ -15,10 +15,10 @@ from gpuaas.scheduler.v1.inventory_service_pb2_grpc import InventoryServiceServi
 from gpuaas.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServicer
 from scheduler_service.application import queries
 from scheduler_service.application.commands import CancelWorkloads, EnqueueWorkloads
-from scheduler_service.application.ports import Backend, Reader
-from scheduler_service.domain.engine import PoolUse
+from scheduler_service.application.ports import Backend, Foresight, History, Reader
+from scheduler_service.domain.answers import PoolUse
 from scheduler_service.domain.workload import Workload
-from scheduler_service.entrypoints import decoding, encoding
+from scheduler_service.entrypoints import answers, decoding, encoding
 from scheduler_service.entrypoints.watch import EventFeed
 from servicekit.call import current_call
 from servicekit.clock import Clock
@@ -39,6 +39,8 @@ class SchedulerApi(SchedulerServiceServicer):
     reader: Reader
     backend: Backend
     feed: EventFeed
+    foresight: Foresight
+    history: History | None
     clock: Clock
 
     async def EnqueueWorkload(
@@ -119,6 +121,45 @@ class SchedulerApi(SchedulerServiceServicer):
             workloads=[encoding.workload(workload) for workload in page.workloads],
             next_page_token="" if page.last is None else encode_page_token(scope, [page.last]),
         )
+
+    async def ExplainWorkload(
+        self, request: pb.ExplainWorkloadRequest, context: Context
+    ) -> pb.ExplainWorkloadResponse:
+        """Explains why a workload waits."""
+        workload_id = decoding.workload_id("workload_id", request.workload_id)
+        at = decoding.moment(request, "at_time")
+        if at is None:
+            found = await queries.explain_workload(self.reader, self.foresight, workload_id)
+        else:
+            found = await queries.explain_past(self.reader, self.history, workload_id, at)
+        now = at or self.clock.now()
+        return pb.ExplainWorkloadResponse(explanation=answers.explanation(found, now))
+
+    async def BatchExplainWorkloads(
+        self, request: pb.BatchExplainWorkloadsRequest, context: Context
+    ) -> pb.BatchExplainWorkloadsResponse:
+        """Explains why many workloads wait."""
+        decoding.count_of_items("workload_ids", len(request.workload_ids))
+        ids = [decoding.workload_id("workload_ids", each) for each in request.workload_ids]
+        found = await queries.explain_workloads(self.reader, self.foresight, ids)
+        now = self.clock.now()
+        return pb.BatchExplainWorkloadsResponse(
+            explanations=[answers.explanation(each, now) for each in found]
+        )
+
+    async def QuoteWorkload(
+        self, request: pb.QuoteWorkloadRequest, context: Context
+    ) -> pb.QuoteWorkloadResponse:
+        """Quotes a workload."""
+        spec = decoding.quoted_spec(request.workload)
+        return answers.quote_response(self.foresight.quote(spec), self.clock.now())
+
+    async def GetSchedulingMetrics(
+        self, request: pb.GetSchedulingMetricsRequest, context: Context
+    ) -> pb.GetSchedulingMetricsResponse:
+        """Gets figures about the queue, the devices and the scheduler's speed."""
+        load = self.foresight.load(decoding.name("pool", request.pool))
+        return answers.metrics_response(load, self.foresight.last_hour(), self.clock.now())
 
     async def _cancellation(self, workload_ids: Sequence[str], reason: str) -> CancelWorkloads:
         """Measures what runs, so that the command needs nothing from outside its transaction."""

@@ -11,9 +11,11 @@ from scheduler_service.application.commands import (
     FinishWorkloads,
     ForgetCancellations,
     PlannedStart,
+    PlannedStop,
     StartWorkloads,
 )
 from scheduler_service.application.ports import Backend, DecodeEvent, FinishedRun, Reader, Run
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
 from scheduler_service.domain.engine import (
     Cancelled,
     Decisions,
@@ -21,18 +23,21 @@ from scheduler_service.domain.engine import (
     Finished,
     NodeUp,
     Placed,
-    PoolUse,
     Start,
     Submitted,
 )
 from scheduler_service.domain.events import (
     WorkloadCancelled,
     WorkloadFinished,
+    WorkloadPreempted,
     WorkloadQueued,
     WorkloadStarted,
 )
+from scheduler_service.domain.last_hour import HourFigures, LastHour
+from scheduler_service.domain.outcome import OutcomeKind
+from scheduler_service.domain.spec import WorkloadSpec
 from scheduler_service.domain.workload import Workload
-from servicekit.clock import Clock
+from servicekit.clock import Clock, from_micros
 from servicekit.errors import Unavailable
 from servicekit.eventlog import EventLog
 from servicekit.failpoints import afailpoint
@@ -43,6 +48,7 @@ from servicekit.writer import Writer
 STARTS, SLICES = 500, 2_000
 RESULTS = 500
 HOUSEKEEPING = timedelta(hours=1)
+LONGEST = timedelta(days=1)
 
 _DECISIONS = Counter("gpuaas_scheduler_decisions_total", "Decisions carried out.", ("kind",))
 _STALE = Counter(
@@ -70,6 +76,7 @@ class Scheduling:
         reader: Reader,
         backend: Backend,
         new_engine: Callable[[], Engine],
+        is_due: Callable[[], bool],
         clock: Clock,
         new_id: IdSource,
     ) -> None:
@@ -79,10 +86,12 @@ class Scheduling:
         self._reader = reader
         self._backend = backend
         self._new_engine = new_engine
+        self._is_due = is_due
         self._clock = clock
         self._new_id = new_id
         self._engine: Engine | None = None
         self._allocations: dict[str, str] = {}
+        self._last_hour = LastHour()
 
     def pools(self) -> Sequence[PoolUse]:
         """How each pool is used now.
@@ -90,17 +99,45 @@ class Scheduling:
         Raises:
             Unavailable: the engine has not been built yet.
         """
-        if self._engine is None:
-            raise Unavailable("The scheduler is reading its queue; try again shortly.")
-        return self._engine.pools()
+        return self._engine_or_unavailable().pools()
+
+    def explain(self, workload_ids: Sequence[str]) -> Sequence[Explanation]:
+        """Why workloads wait, in the order of the ids; those that the engine lacks are left out.
+
+        Raises:
+            Unavailable: the engine has not been built yet.
+        """
+        return self._engine_or_unavailable().explain(workload_ids, self._clock.now())
+
+    def quote(self, spec: WorkloadSpec) -> Quote:
+        """What would become of a workload that came now.
+
+        Raises:
+            Unavailable: the engine has not been built yet.
+        """
+        return self._engine_or_unavailable().quote(spec, self._clock.now())
+
+    def load(self, pool: str) -> Load:
+        """What waits and runs now in a pool, or, with an empty name, in all.
+
+        Raises:
+            Unavailable: the engine has not been built yet.
+        """
+        return self._engine_or_unavailable().load(pool)
+
+    def last_hour(self) -> HourFigures:
+        """What happened in the hour up to now, since this process began."""
+        return self._last_hour.figures(self._clock.now())
 
     async def run(self) -> None:
-        """Schedules until something fails."""
-        revision = await self._rebuild()
-        async for batch in self._event_log.follow(revision):
-            self._engine_or_fail()
-            await self._take_in(batch)
-            await self._carry_out()
+        """Schedules until something fails; begins with a new engine whenever one is due."""
+        while True:
+            revision = await self._rebuild()
+            async for batch in self._event_log.follow(revision, sooner=self._until_wake):
+                await self._take_in(batch)
+                await self._carry_out()
+                if self._is_due():
+                    break
 
     async def _rebuild(self) -> int:
         """Builds the engine as of one revision, and has the backend run what should be running."""
@@ -110,14 +147,25 @@ class Scheduling:
             engine.apply(NodeUp(node))
         for workload in snapshot.running:
             if workload.placement is not None:
-                engine.apply(Placed(workload.spec, workload.placement))
+                since = workload.started_at or workload.enqueued_at
+                engine.apply(Placed(workload.spec, workload.placement, since))
         for workload in snapshot.queued:
-            engine.apply(Submitted(workload.spec))
+            engine.apply(Submitted(workload.spec, workload.enqueued_at))
         self._engine = engine
         self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
         await self._backend.start([as_run(workload) for workload in snapshot.running])
         await self._carry_out()
         return snapshot.revision
+
+    def _engine_or_unavailable(self) -> Engine:
+        if self._engine is None:
+            raise Unavailable("The scheduler is reading its queue; try again shortly.")
+        return self._engine
+
+    def _until_wake(self) -> timedelta:
+        """How long the engine has nothing to do, as far as it knows."""
+        wake = self._engine_or_fail().wake()
+        return LONGEST if wake is None else max(timedelta(), wake - self._clock.now())
 
     def _engine_or_fail(self) -> Engine:
         if self._engine is None:
@@ -136,15 +184,16 @@ class Scheduling:
         if event.kind == WorkloadQueued.kind:
             queued = self._decode(event.kind, event.payload)
             if isinstance(queued, WorkloadQueued):
-                engine.apply(Submitted(queued.spec))
+                engine.apply(Submitted(queued.spec, from_micros(event.at)))
         elif event.kind == WorkloadStarted.kind and event.subject not in self._allocations:
             # A writer that outlived its service by a moment, or another scheduler: what it started
             # is neither in this engine nor at the backend until both are rebuilt.
             raise StartedElsewhere(event.subject)
         elif event.kind == WorkloadFinished.kind:
             self._allocations.pop(event.subject, None)
+            self._count_end(engine, event)
             engine.apply(Finished(event.subject))
-        elif event.kind == WorkloadCancelled.kind:
+        elif event.kind in (WorkloadCancelled.kind, WorkloadPreempted.kind):
             engine.apply(Cancelled(event.subject))
             return self._allocations.pop(event.subject, None)
         return None
@@ -156,25 +205,57 @@ class Scheduling:
                 await self._dispatch(part)
 
     def _plan(self) -> Decisions:
-        with _PLAN.time():
-            return self._engine_or_fail().plan(self._clock.now())
+        began = self._clock.monotonic()
+        decisions = self._engine_or_fail().plan(self._clock.now())
+        took = self._clock.monotonic() - began
+        _PLAN.observe(took)
+        count = len(decisions.starts) + len(decisions.preemptions) + len(decisions.refusals)
+        self._last_hour.planned(timedelta(seconds=took), count, self._clock.now())
+        return decisions
+
+    def _count_end(self, engine: Engine, event: RecordedEvent) -> None:
+        fact = self._decode(event.kind, event.payload)
+        if isinstance(fact, WorkloadFinished):
+            by_platform = fact.outcome.kind is OutcomeKind.PLATFORM_FAILED
+            provider = engine.provider_of(event.subject)
+            self._last_hour.ended(provider, by_platform, from_micros(event.at))
 
     async def _dispatch(self, decisions: Decisions) -> None:
         starts = [
             PlannedStart(it.workload_id, self._new_id(), it.placement) for it in decisions.starts
         ]
-        command = StartWorkloads(starts, decisions.refusals, self._clock.now())
+        stops = await self._stops(decisions)
+        command = StartWorkloads(starts, decisions.refusals, self._clock.now(), stops)
         dispatched = await self._writer.execute(command)
         engine = self._engine_or_fail()
         for workload_id in dispatched.skipped:
             engine.apply(Cancelled(workload_id))
+        await self._stop_preempted(dispatched.preempted)
+        self._last_hour.preempted(len(dispatched.preempted), command.now)
         for workload in dispatched.started:
+            self._last_hour.started(command.now - workload.enqueued_at, command.now)
             self._allocations[workload.spec.id] = workload.allocation_id
         _DECISIONS.labels("start").inc(len(dispatched.started))
         _DECISIONS.labels("refuse").inc(len(decisions.refusals))
         await afailpoint("backend.start.before")
         await self._backend.start([as_run(workload) for workload in dispatched.started])
         await afailpoint("backend.start.after")
+
+    async def _stops(self, decisions: Decisions) -> list[PlannedStop]:
+        """The preemptions, with how long each run has run."""
+        held = [self._allocations.get(it.workload_id, "") for it in decisions.preemptions]
+        ran = await self._backend.ran(held) if held else {}
+        return [
+            PlannedStop(it.workload_id, it.preemptor_id, it.cause, ran.get(allocation, timedelta()))
+            for it, allocation in zip(decisions.preemptions, held, strict=True)
+        ]
+
+    async def _stop_preempted(self, workload_ids: Sequence[str]) -> None:
+        """Stops at the backend what was preempted, before others start in its place."""
+        held = [self._allocations.pop(it) for it in workload_ids if it in self._allocations]
+        if held:
+            await self._backend.stop(held)
+        _DECISIONS.labels("preempt").inc(len(workload_ids))
 
 
 class Finishing:
@@ -229,14 +310,16 @@ def portions(decisions: Decisions) -> Iterator[Decisions]:
     """Splits decisions into parts that one transaction, and one message of events, can hold."""
     starts: list[Start] = []
     slices = 0
+    # What is preempted makes room for what starts, so it goes with the first.
+    preemptions = decisions.preemptions
     for start in decisions.starts:
         size = len(start.placement.slices)
         if starts and (len(starts) == STARTS or slices + size > SLICES):
-            yield Decisions(starts)
-            starts, slices = [], 0
+            yield Decisions(starts, preemptions=preemptions)
+            starts, slices, preemptions = [], 0, ()
         starts.append(start)
         slices += size
-    if starts:
-        yield Decisions(starts)
+    if starts or preemptions:
+        yield Decisions(starts, preemptions=preemptions)
     for at in range(0, len(decisions.refusals), STARTS):
         yield Decisions(refusals=decisions.refusals[at : at + STARTS])

@@ -13,9 +13,11 @@ from scheduler_service.domain.events import (
     WorkloadCancelled,
     WorkloadEvent,
     WorkloadFinished,
+    WorkloadPreempted,
     WorkloadRefused,
     WorkloadStarted,
 )
+from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.entrypoints import encoding
 from servicekit.clock import Clock
 from servicekit.eventlog import BOOKMARK, EventLog, Pace
@@ -27,6 +29,10 @@ _REMEMBERED = 4 * BATCH
 
 Message = scheduler_service_pb2.WatchEventsResponse
 _Kind = workload_pb2.WorkloadEvent
+_CAUSES = {
+    cause: workload_pb2.PreemptionCause.Value(f"PREEMPTION_CAUSE_{cause.name}")
+    for cause in PreemptionCause
+}
 
 
 class EventFeed:
@@ -123,6 +129,14 @@ def _encode(event: RecordedEvent, fact: WorkloadEvent, token: str) -> workload_p
         case WorkloadCancelled(reason=reason, used_milli_gpu_seconds=used):
             message.kind = _Kind.KIND_CANCELLED
             message.message = reason
+            message.used_milli_gpu_seconds = used
+        case WorkloadPreempted(
+            preemptor_id=preemptor_id, cause=cause, message=text, used_milli_gpu_seconds=used
+        ):
+            message.kind = _Kind.KIND_PREEMPTED
+            message.preemptor_id = preemptor_id
+            message.preemption_cause = _CAUSES[cause]
+            message.message = text
             message.used_milli_gpu_seconds = used
         case WorkloadRefused(message=text):
             message.kind = _Kind.KIND_REFUSED

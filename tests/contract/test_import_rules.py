@@ -36,6 +36,7 @@ def skeleton(tmp_path: Path) -> Path:
         (tmp_path / service / "__main__.py").touch()
         for room in ROOMS:
             (tmp_path / service / f"{room}.py").touch()
+    (tmp_path / "scheduler_service" / "simulate.py").touch()
     return tmp_path
 
 
@@ -71,6 +72,17 @@ def test_the_skeleton_keeps_all_contracts(skeleton: Path) -> None:
         ("job_service/application.py", "import grpc", "The application knows ports"),
         ("job_service/application.py", "from sqlalchemy import select", "The application knows"),
         ("job_service/application.py", "import gpuaas.job.v1.job_pb2", "The application knows"),
+        ("scheduler_service/simulate.py", "import asyncio", "The simulator feeds the engine"),
+        (
+            "scheduler_service/simulate.py",
+            "import servicekit.ids",
+            "The simulator feeds the engine",
+        ),
+        (
+            "scheduler_service/simulate.py",
+            "import scheduler_service.application",
+            "Every service has the same",
+        ),
         ("servicekit/errors.py", "import job_service.domain", "servicekit knows no job"),
         ("servicekit/errors.py", "from gpuaas.api.v1 import access_pb2", "servicekit knows no job"),
         ("gateway/routes.py", "import local", "What runs in production"),

@@ -188,6 +188,9 @@ class FakeStore:
         running = (await self.snapshot()).running
         return [it for it in running if it.spec.id in workload_ids]
 
+    async def workloads(self, workload_ids: Sequence[str]) -> Sequence[Workload]:
+        return [it for key, it in self.unit.workloads.by_id.items() if key in workload_ids]
+
     async def page(self, wanted: WorkloadFilter, size: int, after: int) -> Page:
         matching = [
             (position, it)

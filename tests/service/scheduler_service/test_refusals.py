@@ -158,7 +158,7 @@ async def test_what_is_not_built_says_so(house: House) -> None:
     allocation: Any = allocation_service_pb2_grpc.AllocationServiceStub(house.channel)
     usage: Any = usage_service_pb2_grpc.UsageServiceStub(house.channel)
     calls: list[Callable[[], Any]] = [
-        lambda: house.scheduler.ExplainWorkload(pb.ExplainWorkloadRequest(workload_id="a")),
+        lambda: house.scheduler.Recommend(pb.RecommendRequest()),
         lambda: house.inventory.ListNodes(inventory_service_pb2.ListNodesRequest()),
         lambda: allocation.Allocate(allocation_service_pb2.AllocateRequest()),
         lambda: usage.GetUsage(usage_service_pb2.GetUsageRequest()),

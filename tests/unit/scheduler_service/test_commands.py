@@ -14,7 +14,7 @@ from scheduler_service.application.commands import (
     StartWorkloads,
 )
 from scheduler_service.application.inventory import InventoryChange, SyncInventory
-from scheduler_service.domain.engine import RefusalReason, Refuse
+from scheduler_service.domain.engine import Refuse
 from scheduler_service.domain.errors import DeviceTaken, WorkloadDiffers
 from scheduler_service.domain.events import (
     WorkloadCancelled,
@@ -23,6 +23,7 @@ from scheduler_service.domain.events import (
     WorkloadRefused,
     WorkloadStarted,
 )
+from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.spec import Simulation
 from scheduler_service.domain.workload import WorkloadState, used_milli_gpu_seconds
 from servicekit.values import replace

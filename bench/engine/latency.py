@@ -1,0 +1,125 @@
+"""How long one step takes when one thing has changed and very many wait."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from bench.engine import workloads
+from bench.load.meter import quantile
+from scheduler_service.domain.scheduling.decisions import Start
+from scheduler_service.domain.scheduling.engine import Engine
+from scheduler_service.domain.scheduling.events import Cancel, Event, Finish, NodeUp, Submit
+from scheduler_service.domain.scheduling.policy import Policy
+from scheduler_service.domain.scheduling.requests import SECOND, Request
+from scheduler_service.simulate.policies import POLICIES
+from scheduler_service.simulate.trace.trace import Durations
+
+STEPS = 1_000
+"""Of each kind."""
+
+BETWEEN = SECOND // 10
+"""Between two submissions, so that few have waited too long when the measurement begins."""
+
+MEASURED = ("fifo", "easy", "ssf", "default")
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Processor time of single steps with one kind of event, in milliseconds."""
+
+    policy: str
+    waiting: int
+    event: str
+    p50_ms: float
+    p99_ms: float
+    longest_ms: float
+
+
+def measure(
+    data: Path | None, policy: str, waiting: int, nodes: int = workloads.NODES
+) -> list[Steps]:
+    """Fills all nodes, lets ``waiting`` more wait, and measures steps of one event each."""
+    filled = Filled(data, POLICIES[policy], waiting, nodes)
+    changes = {
+        "end": filled.an_end,
+        "submission": filled.a_submission,
+        "cancellation": filled.a_cancellation,
+    }
+    gc.collect()
+    gc.freeze()
+    steps = []
+    for event, change in changes.items():
+        taken = sorted(filled.timed(change) for _ in range(STEPS))
+        p50, p99 = quantile(taken, 0.5), quantile(taken, 0.99)
+        steps.append(Steps(policy, waiting, event, p50, p99, taken[-1]))
+    return steps
+
+
+class Filled:
+    """An engine whose nodes are full, and what may happen to it next."""
+
+    def __init__(self, data: Path | None, policy: Policy, waiting: int, nodes: int) -> None:
+        self._chance = Random(workloads.SEED)
+        self._engine = Engine(policy)
+        self._now = 0
+        self._running: list[str] = []
+        trace = workloads.whole_gpus(data, nodes * workloads.GPUS + waiting + 4 * STEPS, nodes)
+        self._requests = map(trace.requests(Durations.KNOWN), range(len(trace)))
+        self._step([NodeUp(node) for node in workloads.inventory(nodes)])
+        self._waiting: list[str] = []
+        submitted: set[str] = set()
+        while len(submitted) - len(self._running) < waiting:
+            lacking = waiting - len(submitted) + len(self._running)
+            some = [self._next() for _ in range(max(lacking // 2, 1))]
+            submitted.update(request.id for request in some)
+            self._step([Submit(request) for request in some])
+        started = set(self._running)
+        self._waiting = sorted(submitted - started, key=int)
+
+    def timed(self, change: Callable[[], Event]) -> float:
+        """Milliseconds of processor time of a step with one event."""
+        event = [change()]
+        began = time.process_time_ns()
+        decisions = self._engine.step(self._now, event)
+        taken = time.process_time_ns() - began
+        self._take_note(decisions)
+        return taken / 1e6
+
+    def an_end(self) -> Event:
+        """Some running job ends."""
+        return Finish(self._taken_from(self._running))
+
+    def a_submission(self) -> Event:
+        """A job is submitted."""
+        request = self._next()
+        self._waiting.append(request.id)
+        return Submit(request)
+
+    def a_cancellation(self) -> Event:
+        """Some waiting job is withdrawn."""
+        while True:
+            name = self._taken_from(self._waiting)
+            job = self._engine.jobs.get(name)
+            if job is not None and not job.slices:
+                return Cancel(name)
+
+    def _next(self) -> Request:
+        self._now += BETWEEN
+        return next(self._requests)._replace(submitted=self._now)
+
+    def _step(self, events: list[Event]) -> None:
+        self._take_note(self._engine.step(self._now, events))
+
+    def _take_note(self, decisions: object) -> None:
+        if isinstance(decisions, list):
+            self._running += [it.id for it in decisions if isinstance(it, Start)]
+
+    def _taken_from(self, jobs: list[str]) -> str:
+        place = self._chance.randrange(len(jobs))
+        jobs[place], jobs[-1] = jobs[-1], jobs[place]
+        return jobs.pop()

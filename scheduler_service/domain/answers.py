@@ -1,0 +1,115 @@
+"""What the engine answers when it is asked about its state."""
+
+from datetime import datetime, timedelta
+
+from scheduler_service.domain.resources import Demand, Placement, ResourceType
+from scheduler_service.domain.scheduling.explain import ReasonKind
+from scheduler_service.domain.scheduling.quote import Verdict
+from servicekit.values import Value
+
+
+class Explanation(Value, frozen=True):
+    """Why a workload waits: one reason, and what would help.
+
+    Attributes:
+        message: the reason in one sentence.
+        position: place in the queue of its pool, from 1; 0 when it does not wait.
+        constraint: what binds, such as "gpu:A100" or "team quota".
+        remedy: the smallest change that would start it now; empty means unknown.
+        blocking: workloads whose end or absence would start it, the soonest first.
+        start_earliest: earliest predicted start; None means unknown. So does ``start_latest``.
+    """
+
+    workload_id: str
+    kind: ReasonKind
+    message: str
+    position: int = 0
+    queue_length: int = 0
+    pool: str = ""
+    constraint: str = ""
+    remedy: str = ""
+    blocking: tuple[str, ...] = ()
+    start_earliest: datetime | None = None
+    start_latest: datetime | None = None
+
+
+class Option(Value, frozen=True):
+    """Another way to run a quoted workload, and when it would start then."""
+
+    message: str
+    demand: Demand
+    pool: str
+    start_p50: datetime
+
+
+class Quote(Value, frozen=True):
+    """What a workload can expect.
+
+    Attributes:
+        start_p50: start that is kept with a probability of one half; None means unknown.
+        start_p90: likewise with nine tenths.
+        placement: where it would run; None when that is not known.
+        preempted: workloads that would be stopped in its favour.
+        delayed: workloads that would wait longer, and by how long at most.
+        options: ways to run it sooner, the soonest first.
+    """
+
+    verdict: Verdict
+    start_p50: datetime | None = None
+    start_p90: datetime | None = None
+    placement: Placement | None = None
+    preempted: tuple[str, ...] = ()
+    delayed: int = 0
+    longest_delay: timedelta = timedelta()
+    explanation: Explanation | None = None
+    options: tuple[Option, ...] = ()
+
+
+class ProviderUse(Value, frozen=True):
+    """What of a provider's devices is in service and in use, in thousandths, and its runs."""
+
+    provider: str
+    total_milli: int
+    used_milli: int
+    running: int
+
+
+class Load(Value, frozen=True):
+    """What waits and runs now, in one pool or in all.
+
+    Attributes:
+        waiting_since: arrival of what has waited longest; None when nothing waits.
+        providers: by name.
+    """
+
+    queued: int
+    running: int
+    waiting_since: datetime | None
+    providers: tuple[ProviderUse, ...]
+
+
+class DeviceUse(Value, frozen=True):
+    """Devices of one model in one pool: all of them and the free part, in thousandths."""
+
+    resource_type: ResourceType
+    gpu_type: str
+    total_milli: int
+    free_milli: int
+    free_devices: int
+
+
+class PoolUse(Value, frozen=True):
+    """How a pool is used now, retired nodes left out.
+
+    Processor cores and memory count only on nodes where they are limited.
+    """
+
+    name: str
+    devices: tuple[DeviceUse, ...]
+    nodes: int
+    total_vcpus: int
+    free_vcpus: int
+    total_memory_gb: int
+    free_memory_gb: int
+    queued: int
+    running: int

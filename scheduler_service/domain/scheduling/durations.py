@@ -1,0 +1,26 @@
+"""How long what runs will go on running."""
+
+from scheduler_service.domain.scheduling.requests import SECOND, Job
+
+UNKNOWN = 3_600 * SECOND
+OVERDUE = 60 * SECOND
+
+
+def remaining(job: Job, now: int, *, late: bool = False) -> int:
+    """Service that a job still needs, as far as is known; always some.
+
+    What has run longer than expected is expected to go on for as long as it has run (Tsafrir et
+    al., "Backfilling using system-generated predictions", TPDS 2007, section 4, correct predictions
+    that turn out too short in a similar way). ``late``: what one of ten exceeds.
+    """
+    attained = job.attained(now)
+    expected = job.late if late and job.late is not None else job.expected
+    if expected is None:
+        left = max(attained, UNKNOWN)
+    elif expected > attained:
+        left = expected - attained
+    else:
+        left = max(attained, OVERDUE)
+    if job.request.limit is not None:
+        left = max(min(left, job.request.limit - attained), 1)
+    return left

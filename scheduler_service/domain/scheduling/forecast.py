@@ -1,0 +1,122 @@
+"""When what waits will start: the engine itself, played forward on a copy of one pool.
+
+The copy shares what never changes with the original and touches nothing of it. Runs end when they
+are expected to; nothing new arrives. A run of which neither a duration nor a limit is known never
+ends here, so that what waits for it has no predicted start: that is unknown, and said so.
+"""
+
+from dataclasses import replace
+from heapq import heappop, heappush, merge
+from itertools import islice
+from typing import NamedTuple
+
+from scheduler_service.domain.scheduling.assembly import rules_of
+from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Start
+from scheduler_service.domain.scheduling.durations import remaining
+from scheduler_service.domain.scheduling.planner import plan
+from scheduler_service.domain.scheduling.pool import Out, Pool
+from scheduler_service.domain.scheduling.positions import position
+from scheduler_service.domain.scheduling.requests import Job
+
+WAITING = 2_000
+"""Waiting workloads that a forecast looks at; what stands behind them is not predicted."""
+ENDS = 10_000
+"""Ends of runs after which a forecast gives up."""
+
+
+class Forecast(NamedTuple):
+    """What is expected to happen.
+
+    Attributes:
+        starts: when each waiting workload starts, as far as is known.
+        at_once: what the engine decides now.
+    """
+
+    starts: dict[str, int]
+    at_once: list[Decision]
+
+
+def forecast(pool: Pool, now: int, *, new: Job | None = None, late: bool = False) -> Forecast:
+    """Plays a pool forward.
+
+    Args:
+        pool: what is looked at; nothing of it changes.
+        now: when the play begins.
+        new: one more workload, as if it arrived now.
+        late: with durations that nine of ten do not exceed, instead of those expected.
+    """
+    copy = _copied(pool)
+    if new is not None and position(pool, new, now) <= WAITING:
+        copy.wait(_twin(new, copy), now)
+    ends: list[tuple[int, int, Job, int]] = []
+    for job in copy.running.values():
+        _expect_end(ends, job, now, late)
+    copy.changed = True
+    at_once = _plan(copy, now, late, ends)
+    starts = {it.id: now for it in at_once if isinstance(it, Start)}
+    for _ in range(ENDS):
+        if not ends or not copy.queue.size:
+            break
+        at, _, job, begun = heappop(ends)
+        if job.slices and job.starts == begun:
+            copy.release(job, at)
+            for decision in _plan(copy, at, late, ends):
+                if isinstance(decision, Start):
+                    starts.setdefault(decision.id, at)
+    return Forecast(starts, at_once)
+
+
+def _plan(copy: Pool, now: int, late: bool, ends: list[tuple[int, int, Job, int]]) -> Out:
+    out: Out = []
+    plan(copy, now, out)
+    for decision in out:
+        if isinstance(decision, Start):
+            _expect_end(ends, copy.running[decision.id], now, late)
+    return out
+
+
+def _expect_end(ends: list[tuple[int, int, Job, int]], job: Job, now: int, late: bool) -> None:
+    if job.slices and (job.expected is not None or job.request.limit is not None):
+        end = now + remaining(job, now, late=late)
+        heappush(ends, (end, job.sequence, job, job.starts))
+
+
+def _copied(pool: Pool) -> Pool:
+    """A pool in the same state. When is asked, not where: the first fit will do."""
+    policy = replace(pool.policy, placement="first_fit")
+    copy = Pool(pool.name, policy, rules_of(policy), _wait_again)
+    copy.nodes = pool.nodes.copy()
+    for job in pool.running.values():
+        twin = _twin(job, copy)
+        twin.slices = job.slices
+        copy.running[job.request.id] = twin
+        if copy.ends is not None:
+            twin.end = job.end
+            copy.ends.add((job.end, job.sequence, twin))
+        if copy.shares is not None:
+            copy.shares.take(job.request, job.since)
+    groups = (group.waiting for group in pool.queue.groups.values())
+    for _, _, job in islice(merge(*groups), WAITING):
+        twin = _twin(job, copy)
+        copy.wait(twin, job.since)
+        hold = pool.holds.of(job)
+        if hold is not None:
+            copy.holds.append(hold._replace(job=twin))
+    return copy
+
+
+def _twin(job: Job, pool: Pool) -> Job:
+    twin = Job(job.request, job.sequence, pool, job.fit)
+    twin.since, twin.waited = job.since, job.waited
+    twin.served, twin.starts = job.served, job.starts
+    twin.expected, twin.late, twin.aged = job.expected, job.late, job.aged
+    return twin
+
+
+def _wait_again(job: Job, now: int, out: Out) -> None:
+    job.pool.wait(job, now)
+
+
+def preempted_for(decisions: list[Decision], job_id: str) -> tuple[str, ...]:
+    """Whom decisions stop in favour of a workload."""
+    return tuple(it.id for it in decisions if isinstance(it, Preempt) and it.preemptor == job_id)

@@ -1,0 +1,1 @@
+"""Traces of jobs: what they are in memory, and the formats that they are read from."""
