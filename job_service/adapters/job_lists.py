@@ -22,16 +22,17 @@ _FACETS = ("array_id", "team", "provider", "pool", "gpu_type")
 def page_of_jobs(query: JobQuery, after: tuple[int, str] | None, limit: int) -> sa.Select[Any]:
     """Selects the documents of a page, in order."""
     driver = _driver(query)
-    if driver != "state":
-        page = _walk(query, driver, query.states, after, limit)
-    else:
-        walks = [
-            _walk(query, driver, [state], after, limit).subquery()
-            for state in query.states or JobState
-        ]
-        merged = sa.union_all(*map(sa.select, walks)).subquery()
-        page = sa.select(merged).order_by(*_order(query, merged.c.at, merged.c.id)).limit(limit)
-    return sa.select(page.subquery().c.document)
+    states = query.states or tuple(JobState)
+    if driver != "state" or len(states) == 1:
+        walk = _walk(query, driver, query.states, after, limit).add_columns(JOBS.c.document)
+        return sa.select(walk.subquery().c.document)
+    walks = [_walk(query, driver, [state], after, limit).subquery() for state in states]
+    merged = sa.union_all(*map(sa.select, walks)).subquery()
+    page = sa.select(merged).order_by(*_order(query, merged.c.at, merged.c.id)).limit(limit)
+    # Only what is left after merging is worth its documents.
+    found = page.subquery()
+    shown = sa.select(JOBS.c.document).join_from(found, JOBS, JOBS.c.id == found.c.id)
+    return shown.order_by(*_order(query, found.c.at, found.c.id))
 
 
 def conditions(query: JobQuery, driver: str = "") -> list[sa.ColumnElement[bool]]:
@@ -91,8 +92,7 @@ def _walk(
     if after is not None:
         key, last = sa.tuple_(at, job_id), sa.tuple_(*after)
         found.append(key > last if query.ascending else key < last)
-    columns = at.label("at"), job_id.label("id"), JOBS.c.document
-    walk = sa.select(*columns).select_from(source).where(*found)
+    walk = sa.select(at.label("at"), job_id.label("id")).select_from(source).where(*found)
     return walk.order_by(*_order(query, at, job_id)).limit(limit)
 
 
