@@ -21,7 +21,8 @@ from servicekit.statements import Row
 from servicekit.transaction import Transaction
 
 EVERYBODY = "all"
-_NONE = {state.lower(): 0 for state in JobState}
+_COLUMNS = {state.value: state.lower() for state in JobState}
+_NONE = dict.fromkeys(_COLUMNS.values(), 0)
 
 
 class Documents:
@@ -115,9 +116,9 @@ class SqlJobs:
 
     def _count(self, row: Row, change: int) -> None:
         """Counts a job in its state or, with -1, no longer."""
+        state = _COLUMNS[row["state"]]
         for scope in scopes_of(row["owner_id"], row["team"]):
             counts = self._transaction.get(JOB_COUNTS, scope)
-            state = row["state"].lower()
             if counts is None:
                 self._transaction.insert(JOB_COUNTS, {**_NONE, "scope": scope, state: change})
             else:

@@ -175,15 +175,14 @@ class Account(Value, frozen=True):
         Raises:
             QuotaExceeded: less is available than the job holds in addition.
         """
-        held, used = (before.reserved, after.used - before.used) if before else (0, after.used)
+        if before is None:
+            return self._reserve(after)
+        held, used = before.reserved, after.used - before.used
         settled = min(used, held)
         overrun = used - settled
         more = after.reserved - (held - settled)
         asked, refunded = max(more, 0), max(-more, 0)
-        if asked > max(self.available - overrun, 0):
-            raise QuotaExceeded(
-                self.subject, asked, self.available - overrun, period_end(self.period)
-            )
+        self._demand(asked, self.available - overrun)
         moves = [
             (EntryKind.SETTLE, settled),
             (EntryKind.OVERRUN, overrun),
@@ -199,6 +198,21 @@ class Account(Value, frozen=True):
             reserved_total=self.reserved_total + asked,
             refunded_total=self.refunded_total + refunded,
         )
+
+    def _reserve(self, job: Job) -> tuple["Account", list[Entry]]:
+        """Holds what a new job may need: every submit passes here."""
+        asked = job.reserved
+        self._demand(asked, self.available)
+        return self._after(
+            _cause(job),
+            [(EntryKind.RESERVE, asked)],
+            reserved=self.reserved + asked,
+            reserved_total=self.reserved_total + asked,
+        )
+
+    def _demand(self, asked: int, left: int) -> None:
+        if asked > max(left, 0):
+            raise QuotaExceeded(self.subject, asked, left, period_end(self.period))
 
     def _after(
         self, cause: Cause, moves: list[tuple[EntryKind, int]], **changes: Any

@@ -124,7 +124,7 @@ def set_quota_command(
 ) -> SetQuota:
     """Limits a user or a team to so many hours a month, from a month on."""
     return SetQuota(
-        f"limit of {subject} in {period}",
+        f"{change} of {subject} in {period}",
         subject,
         period,
         round(hours * HOUR),

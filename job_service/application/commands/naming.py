@@ -1,14 +1,19 @@
 """Changing a job's state by naming the new one."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
-from job_service.application.commands.acting import OnJob
 from job_service.application.ports import UnitOfWork
 from job_service.domain.errors import JobStateForbids
 from job_service.domain.job import Job, JobState
-from servicekit.commits import Command
 from servicekit.values import Value
+
+
+class Verb(Protocol):
+    """A command on one job."""
+
+    def run(self, unit: UnitOfWork) -> Job:
+        """The job as it stands then."""
 
 
 class NameState(Value, frozen=True):
@@ -20,7 +25,7 @@ class NameState(Value, frozen=True):
     name: ClassVar[str] = "job.name_state"
     job_id: str
     state: JobState
-    verb: OnJob | None
+    verb: Verb | None
 
     @staticmethod
     def prefetch(unit: UnitOfWork, commands: "Sequence[NameState]") -> None:
@@ -34,5 +39,4 @@ class NameState(Value, frozen=True):
             return job
         if self.verb is None:
             raise JobStateForbids(f"be set to {self.state}", job.id, job.state)
-        verb: Command[UnitOfWork, Job] = self.verb  # type: ignore[assignment]
-        return verb.run(unit)
+        return self.verb.run(unit)

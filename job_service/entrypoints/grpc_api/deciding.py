@@ -4,7 +4,8 @@ from typing import Any
 
 from gpuaas.job.v1 import job_service_pb2 as pb
 from job_service.application.commands import approving, cancelling, naming, starting
-from job_service.application.commands.acting import OnJob, Policy
+from job_service.application.commands.acting import Policy
+from job_service.application.commands.naming import Verb
 from job_service.application.ports import JobQuery, Reader
 from job_service.domain.job import JobState
 from job_service.domain.runs import Failure, FailureReason, Fault
@@ -90,7 +91,7 @@ class Deciding:
             request, command, answer(pb.UpdateJobStatusResponse), pb.UpdateJobStatusResponse
         )
 
-    def _verb(self, state: JobState, job_id: str, reason: str) -> OnJob | None:
+    def _verb(self, state: JobState, job_id: str, reason: str) -> Verb | None:
         asking, now = caller(), self.clock.now()
         match state:
             case JobState.APPROVED:

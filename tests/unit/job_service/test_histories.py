@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
-from job_service.application.commands.acting import Policy
+from job_service.application.commands.acting import Caller, Policy
 from job_service.application.commands.books import booked_keys
 from job_service.application.commands.cancelling import CancelJobs, EndJob
 from job_service.application.commands.quota import GrantHours
@@ -29,16 +29,21 @@ from job_service.domain.errors import (
     JobNotFound,
     JobStateForbids,
     QuotaExceeded,
+    QuotaInUse,
+    SelfApprovalForbidden,
 )
 from job_service.domain.job import EventKind, JobState, Owner
-from job_service.domain.ledger import MOVES, Account, Book, Entry, of_user
+from job_service.domain.ledger import MOVES, Account, Book, Entry, EntryKind, of_team, of_user
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import Failure, FailureReason, Fault, RetryRule
+from servicekit.values import replace
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADA,
+    ADA_CALLS,
     ADMIN_CALLS,
     BOB,
+    BOB_CALLS,
     HOUR,
     NOW,
     PERIOD,
@@ -48,14 +53,28 @@ from tests.fakes.jobs import (
     policy,
     reject_command,
     report,
+    set_quota_command,
     spec,
     start_command,
     submit_command,
 )
 
 OWNERS = [ADA, BOB]
-POLICIES = [policy(hours=10, auto_hours=hours, auto_start=True) for hours in (0, 1, 100)]
-REFUSALS = (JobNotFound, JobStateForbids, QuotaExceeded, DependencyNotMet, DependencyNotFound)
+POLICIES = [
+    *(policy(hours=10, auto_hours=hours, auto_start=True) for hours in (0, 1, 100)),
+    policy(hours=10, two_hours=3),
+]
+APPROVERS = [ADMIN_CALLS, replace(ADA_CALLS, is_admin=True), replace(BOB_CALLS, is_admin=True)]
+SUBJECTS = [of_user(ADA.id), of_team(ADA.team), of_team(BOB.team)]
+REFUSALS = (
+    JobNotFound,
+    JobStateForbids,
+    QuotaExceeded,
+    QuotaInUse,
+    SelfApprovalForbidden,
+    DependencyNotMet,
+    DependencyNotFound,
+)
 RULES = [None, RetryRule(2, (Fault.USER, Fault.PLATFORM), timedelta()), RetryRule(1)]
 
 FAILED = Failure(Fault.PLATFORM, FailureReason.SET_BY_ADMIN, "hangs")
@@ -168,9 +187,9 @@ class Histories(RuleBasedStateMachine):
                 batch.append(report(kind, job_id, run_id=job.run.id, used=used, node_lost=lost))
         self.attempt(ApplyReports(tuple(batch), "position", RetryRule(2)))
 
-    @rule(job_id=jobs, auto_start=st.booleans())
-    def approve(self, job_id: str, *, auto_start: bool) -> None:
-        self.attempt(approve_command(job_id, auto_start=auto_start))
+    @rule(job_id=jobs, approver=st.sampled_from(APPROVERS), auto_start=st.booleans())
+    def approve(self, job_id: str, approver: Caller, *, auto_start: bool) -> None:
+        self.attempt(approve_command(job_id, approver, auto_start=auto_start))
 
     @rule(job_id=jobs)
     def reject(self, job_id: str) -> None:
@@ -189,6 +208,10 @@ class Histories(RuleBasedStateMachine):
         batch = tuple(report(kind, job_id, used=used) for job_id, kind, used in told)
         self.attempt(ApplyReports(batch, "position"))
 
+    @rule(subject=st.sampled_from(SUBJECTS), hours=st.integers(2, 15))
+    def limit(self, subject: str, hours: int) -> None:
+        self.attempt(set_quota_command(subject, hours, change=f"l{next(self.numbers)}"))
+
     @rule(owner=st.sampled_from(OWNERS), hours=st.integers(1, 5))
     def grant(self, owner: Owner, hours: int) -> None:
         grant_id, amount = f"g{next(self.numbers)}", hours * HOUR
@@ -200,7 +223,7 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def books_sum_to_zero_and_agree_with_the_account(self) -> None:
-        for key, account in self.store.unit.accounts.by_key.items():
+        for key, account in self.months():
             entries = self.entries_of(key)
             books = _books(entries)
             assert 0 == sum(books.values())
@@ -214,11 +237,13 @@ class Histories(RuleBasedStateMachine):
     def nothing_is_negative_at_any_time(self) -> None:
         for account in self.store.unit.accounts.by_key.values():
             assert 0 <= min(account.available, account.reserved, account.used)
-        assert all(entry.amount > 0 <= entry.left for entry in self.store.unit.ledger.entries)
+        assert all(entry.left >= 0 for entry in self.store.unit.ledger.entries)
+        back = {it.kind for it in self.store.unit.ledger.entries if it.amount <= 0}
+        assert back <= {EntryKind.LIMIT_CHANGE}
 
     @invariant()
     def statements_are_gap_free_and_add_up(self) -> None:
-        for key, account in self.store.unit.accounts.by_key.items():
+        for key, account in self.months():
             entries = self.entries_of(key)
             assert list(range(1, account.entries + 1)) == [entry.sequence for entry in entries]
             for count, entry in enumerate(entries, 1):
@@ -233,7 +258,7 @@ class Histories(RuleBasedStateMachine):
                 held[key] += job.reserved
                 paid[key] += job.used
             assert not (job.state.ended and job.reserved)
-        for key, account in self.store.unit.accounts.by_key.items():
+        for key, account in self.months():
             assert (held[key], paid[key]) == (account.reserved, account.used)
 
     @invariant()
@@ -284,6 +309,11 @@ class Histories(RuleBasedStateMachine):
                 assert dependency.condition is Condition.AFTER_ANY or (
                     other.state is JobState.COMPLETED
                 )
+
+    def months(self) -> list[tuple[tuple[str, str], Account]]:
+        """All accounts but those that only say what every month opens with."""
+        accounts = self.store.unit.accounts.by_key
+        return [(key, account) for key, account in accounts.items() if account.period]
 
     def entries_of(self, key: tuple[str, str]) -> list[Entry]:
         """An account's entries as they were added."""
