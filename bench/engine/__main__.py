@@ -129,6 +129,8 @@ def finish(
         {
             **{f"{name}_decisions_per_s": it.decisions_per_s for name, it in rates.items()},
             **{f"{policy}_step_p99_ms": value for policy, value in longest.items()},
+            # Some shorter queue may be the harder one: it depends on who heads it.
+            "worst_step_p99_ms": max(it.p99_ms for kinds in waits.values() for it in kinds),
             "peak_mib": peak,
             "met": int(met),
         }

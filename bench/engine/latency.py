@@ -50,14 +50,18 @@ def measure(
         "submission": filled.a_submission,
         "cancellation": filled.a_cancellation,
     }
+    taken: dict[str, list[float]] = {event: [] for event in changes}
     gc.collect()
     gc.freeze()
-    steps = []
-    for event, change in changes.items():
-        taken = sorted(filled.timed(change) for _ in range(STEPS))
-        p50, p99 = quantile(taken, 0.5), quantile(taken, 0.99)
-        steps.append(Steps(policy, waiting, event, p50, p99, taken[-1]))
-    return steps
+    for _ in range(STEPS):
+        for event, change in changes.items():
+            taken[event].append(filled.timed(change))
+            filled.refill()
+    return [_steps(policy, waiting, event, sorted(times)) for event, times in taken.items()]
+
+
+def _steps(policy: str, waiting: int, event: str, times: list[float]) -> Steps:
+    return Steps(policy, waiting, event, quantile(times, 0.5), quantile(times, 0.99), times[-1])
 
 
 class Filled:
@@ -68,18 +72,19 @@ class Filled:
         self._engine = Engine(policy)
         self._now = 0
         self._running: list[str] = []
-        trace = workloads.whole_gpus(data, nodes * workloads.GPUS + waiting + 4 * STEPS, nodes)
+        trace = workloads.whole_gpus(data, nodes * workloads.GPUS + waiting + 16 * STEPS, nodes)
         self._requests = map(trace.requests(Durations.KNOWN), range(len(trace)))
         self._step([NodeUp(node) for node in workloads.inventory(nodes)])
         self._waiting: list[str] = []
-        submitted: set[str] = set()
-        while len(submitted) - len(self._running) < waiting:
-            lacking = waiting - len(submitted) + len(self._running)
+        self._wanted = waiting
+        self.refill()
+
+    def refill(self) -> None:
+        """Submits, unmeasured, until as many wait as should."""
+        while (lacking := self._wanted - self._size()) > 0:
             some = [self._next() for _ in range(max(lacking // 2, 1))]
-            submitted.update(request.id for request in some)
+            self._waiting += [request.id for request in some]
             self._step([Submit(request) for request in some])
-        started = set(self._running)
-        self._waiting = sorted(submitted - started, key=int)
 
     def timed(self, change: Callable[[], Event]) -> float:
         """Milliseconds of processor time of a step with one event."""
@@ -107,6 +112,9 @@ class Filled:
             job = self._engine.jobs.get(name)
             if job is not None and not job.slices:
                 return Cancel(name)
+
+    def _size(self) -> int:
+        return sum(pool.queue.size for pool in self._engine.pools.values())
 
     def _next(self) -> Request:
         self._now += BETWEEN

@@ -20,7 +20,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench import report
 from bench.gates.check import Check, Exactly
 
-GATES = ("queueing", "repacking", "one_pool", "packing", "prediction", "preemption", "sharing")
+GATES = (
+    "queueing",
+    "repacking",
+    "one_pool",
+    "packing",
+    "turnover",
+    "prediction",
+    "preemption",
+    "sharing",
+)
 """Modules beside this one with a function ``checks``."""
 
 

@@ -51,7 +51,10 @@ class Shell:
         return printed
 
     def watch(self, block: str, until: str) -> str:
-        """Runs a block that never ends until it has printed `until`, then presses Ctrl-C."""
+        """Runs a block that never ends until it has printed `until`, then ends it.
+
+        Not by SIGINT: where the tests run in the background, that is ignored.
+        """
         printed = ""
         with self._start(block) as process:
             assert process.stdout is not None
@@ -59,7 +62,7 @@ class Shell:
                 printed += line
                 if until in printed:
                     break
-            os.killpg(process.pid, signal.SIGINT)
+            os.killpg(process.pid, signal.SIGTERM)
             process.communicate()
         assert until in printed, f"{block}\n{printed}"
         return printed

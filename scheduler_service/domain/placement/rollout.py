@@ -73,12 +73,12 @@ class Remainder:
 class Rollout:
     """Rollouts: the node where the remainder grows least, and with it the fragmentation.
 
-    The cost of a start is by how much the node's ``Remainder`` grows, plus an eighth of by how much
-    its ``Fragmentation`` does, in which tasks count by the devices they ask for and none is left
-    out. The remainder sees several tasks ahead what will not fill up, for want of cores, of memory
-    or of tasks as small as what is left; fragmentation, weighted by demand, keeps nodes whole for
-    tasks of many devices. Integers, exact; of several devices the tightest, of several nodes the
-    lowest wins a tie. Nothing that would fit is turned away.
+    The cost of a start is by how much the node's ``Remainder`` grows, plus a quarter of by how
+    much its ``Fragmentation`` does, in which tasks count by the devices they ask for and none is
+    left out. The remainder sees several tasks ahead what will not fill up, for want of cores, of
+    memory or of tasks as small as what is left; fragmentation, weighted by demand, keeps nodes
+    whole for tasks of many devices. Integers, exact; of several devices the tightest, of several
+    nodes the lowest wins a tie. Nothing that would fit is turned away.
 
     What is known is the mix of work: given, or learned from what has arrived; never what comes
     next. Judging a decision by playing on with a simple rule is a rollout (Bertsekas and Castañón,
@@ -122,8 +122,8 @@ class Rollout:
         )
 
     def _cost(self, state: State) -> int:
-        """Remainder + fragmentation / 8, times 8 x streams x the fragmentation's weight."""
-        remainder = 8 * self._fragmentation.weight * self._remainder.amount(state)
+        """Remainder + fragmentation / 4, times 4 x streams x the fragmentation's weight."""
+        remainder = 4 * self._fragmentation.weight * self._remainder.amount(state)
         return remainder + STREAMS * self._fragmentation.amount(state)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.gates import turnover
 from bench.gates.check import AtLeast, Exactly, Reported
 from bench.gates.packing import (
     POLICIES,
@@ -95,3 +96,12 @@ def test_what_policies_know() -> None:
     assert ((Shape(devices=1), 2), (Shape(devices=2), 1)) == policy_of("fgd", 0, listed).mix
     assert () == policy_of("rollout_unaware", 0, listed).mix
     assert "rollout" == policy_of("rollout_unaware", 0, listed).placement
+
+
+@pytest.mark.parametrize("policy", turnover.POLICIES)
+def test_work_comes_and_goes(data: Path, policy: str) -> None:
+    """Never more than all devices in use, some of what was asked for turned away or none."""
+    found = turnover.turn_over((data, policy, 1, 300))
+    assert policy == found.policy
+    assert 20 < found.in_use <= 100
+    assert 0 <= found.turned_away < 80
