@@ -38,6 +38,10 @@ bench-submit: setup ## Measure submits per second against a bare echo server. AR
 bench-end-to-end: setup ## Measure jobs per second from submit to completion. ARGS=...
 	@exec $(BIN)/python -m bench.end_to_end $(ARGS)
 
+.PHONY: bench-lists
+bench-lists: setup ## Measure pages and counts among many jobs. ROWS=1000000
+	@exec $(BIN)/python -m bench.lists $(if $(ROWS),--rows $(ROWS)) $(ARGS)
+
 .PHONY: gates
 gates: setup ## Hold the engine against published results. DATA=path [ARGS="--only queueing"]
 	@$(if $(DATA),,echo 'make gates needs DATA=path/to/the/data' >&2; exit 2)
@@ -103,6 +107,12 @@ contracts: setup ## Lint the protos
 .PHONY: links
 links: setup ## Look for dead links in the documents
 	@$(BIN)/pytest -q tests/contract/test_links.py
+
+.PHONY: job-histories
+job-histories: setup ## Live random histories of jobs and quota. JOB_HISTORIES=10000 SEED=n
+	@seed=$(or $(SEED),$$RANDOM); echo "SEED=$$seed"; \
+		JOB_HISTORIES=$(or $(JOB_HISTORIES),10000) $(BIN)/pytest -q \
+		tests/unit/job_service/test_histories.py --hypothesis-seed=$$seed --timeout 0
 
 ##@ Work
 

@@ -103,12 +103,6 @@ class EventLog:
         statements(self._tables.events, connection.dialect).insert(connection, rows)
         send(connection, _MOVE[self._database.is_sqlite], (events[-1].revision,))
 
-    def trim(self, transaction: Transaction, revision: int) -> None:
-        """Deletes events up to and including ``revision``; a cursor before it is then too old."""
-        events, log = self._tables.events, self._tables.event_log
-        transaction.execute(events.delete().where(events.c.revision <= revision))
-        transaction.execute(log.update().where(log.c.floor < revision).values(floor=revision))
-
     # Reading, on the event loop.
 
     def publish(self, events: Sequence[RecordedEvent]) -> None:
@@ -265,6 +259,13 @@ class EventLog:
             )
             for row in rows
         ]
+
+
+def trim(transaction: Transaction, tables: Plumbing, revision: int) -> None:
+    """Deletes events up to and including ``revision``; a cursor before it is then too old."""
+    events, log = tables.events, tables.event_log
+    transaction.execute(events.delete().where(events.c.revision <= revision))
+    transaction.execute(log.update().where(log.c.floor < revision).values(floor=revision))
 
 
 class Pace:

@@ -4,12 +4,16 @@ from functools import lru_cache
 
 import msgspec
 
+from job_service.domain.approval import Rules
 from job_service.domain.job import EventKind, Job, JobEvent, JobState
+from job_service.domain.runs import Run
 from servicekit.clock import from_micros, to_micros
 from servicekit.transaction import Event, RecordedEvent
 
 _encoder = msgspec.json.Encoder()
 _job_decoder = msgspec.json.Decoder(Job)
+_rules_decoder = msgspec.json.Decoder(Rules)
+_run_decoder = msgspec.json.Decoder(Run)
 
 
 class _EventDocument(msgspec.Struct):
@@ -21,6 +25,13 @@ class _EventDocument(msgspec.Struct):
     job: msgspec.Raw
 
 
+class _Actor(msgspec.Struct):
+    """The part of an event's payload that says who caused it."""
+
+    actor: str
+
+
+_actor_decoder = msgspec.json.Decoder(_Actor)
 _event_decoder = msgspec.json.Decoder(_EventDocument)
 
 
@@ -32,6 +43,21 @@ def encode_job(job: Job) -> bytes:
 def decode_job(document: bytes) -> Job:
     """The job of a document."""
     return _job_decoder.decode(document)
+
+
+def encode_run(run: Run) -> bytes:
+    """The run's document."""
+    return _encoder.encode(run)
+
+
+def decode_run(document: bytes) -> Run:
+    """The run of a document."""
+    return _run_decoder.decode(document)
+
+
+def actor_of(recorded: RecordedEvent) -> str:
+    """Who caused an event, without a look at the job that it holds."""
+    return _actor_decoder.decode(recorded.payload).actor
 
 
 def encode_event(event: JobEvent, job_document: bytes) -> Event:
@@ -54,3 +80,14 @@ def decode_event(recorded: RecordedEvent) -> JobEvent:
         from_micros(recorded.at),
         document.previous_state,
     )
+
+
+def encode_rules(rules: Rules) -> bytes:
+    """The document of all approval rules."""
+    return _encoder.encode(rules)
+
+
+@lru_cache(maxsize=4)
+def decode_rules(document: bytes) -> Rules:
+    """The rules of a document; every submit asks for the newest ones."""
+    return _rules_decoder.decode(document)

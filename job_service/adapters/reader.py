@@ -1,83 +1,82 @@
 """Queries on reading connections, beside the writer."""
 
-from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
-from job_service.adapters.documents import decode_job
-from job_service.adapters.tables import ACCOUNTS, JOB_LABELS, JOBS, LEDGER, PLUMBING
+from job_service.adapters.archive import ArchiveReads
+from job_service.adapters.documents import decode_rules
+from job_service.adapters.job_reads import JobReads
+from job_service.adapters.tables import ACCOUNTS, APPROVAL_RULES, JOBS, LEDGER
 from job_service.adapters.unit import account_of_row
-from job_service.application.ports import EntryQuery, JobQuery
-from job_service.domain.errors import JobNotFound
-from job_service.domain.job import ENDED, Job, JobState
-from job_service.domain.ledger import Account, Entry, EntryKind
+from job_service.adapters.webhooks import WebhookReads
+from job_service.application.ports import AccountQuery, EntryQuery
+from job_service.domain.approval import Rules
+from job_service.domain.job import JobState
+from job_service.domain.ledger import (
+    STANDING,
+    Account,
+    Entry,
+    EntryKind,
+    of_team,
+    of_user,
+)
 from servicekit.clock import from_micros, to_micros
-from servicekit.database import Database
-
-_UNFINISHED = [state.value for state in JobState if state not in ENDED]
 
 
-class SqlReader:
-    """Reads what is committed."""
+class SqlReader(JobReads, WebhookReads, ArchiveReads):
+    """Reads what is committed, of jobs, quota, approval rules and webhooks."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def job(self, job_id: str) -> Job:
-        """The job; raises JobNotFound."""
-        statement = sa.select(JOBS.c.document).where(JOBS.c.id == job_id)
+    async def approval_rules(self) -> Rules | None:
+        """The approval rules, or None."""
+        statement = sa.select(APPROVAL_RULES.c.document)
         document = await self._database.read(lambda c: c.execute(statement).scalar())
-        if document is None:
-            raise JobNotFound(job_id)
-        return decode_job(document)
+        return decode_rules(bytes(document)) if document is not None else None
 
-    async def jobs(self, query: JobQuery, after: tuple[int, str] | None, limit: int) -> list[Job]:
-        """A page of jobs by keyset, never by offset."""
-        time = JOBS.c.updated_at if query.by_update else JOBS.c.created_at
-        statement = sa.select(JOBS.c.document).where(*_conditions(query)).limit(limit)
-        key = sa.tuple_(time, JOBS.c.id)
-        if query.ascending:
-            statement = statement.order_by(time, JOBS.c.id)
-        else:
-            statement = statement.order_by(time.desc(), JOBS.c.id.desc())
-        if after is not None:
-            last = sa.tuple_(*after)
-            statement = statement.where(key > last if query.ascending else key < last)
-        documents = await self._database.read(lambda c: c.execute(statement).scalars().all())
-        return [decode_job(document) for document in documents]
-
-    async def snapshot(self, query: JobQuery, job_ids: Sequence[str]) -> tuple[int, list[Job]]:
-        """Revision and jobs of the same moment: one statement sees one state of the database."""
-        which = JOBS.c.id.in_(job_ids) if job_ids else JOBS.c.state.in_(_UNFINISHED)
-        matching = sa.and_(which, *_conditions(query))
+    async def undecided(self, before: datetime, limit: int) -> list[str]:
+        """The ids of jobs that have waited for approval longest."""
         statement = (
-            sa.select(PLUMBING.event_log.c.head, JOBS.c.document)
-            .select_from(PLUMBING.event_log.outerjoin(JOBS, matching))
+            sa.select(JOBS.c.id)
+            .where(JOBS.c.state == JobState.PENDING.value, JOBS.c.created_at < to_micros(before))
             .order_by(JOBS.c.created_at, JOBS.c.id)
+            .limit(limit)
         )
-        rows = await self._database.read(lambda c: c.execute(statement).all())
-        return rows[0].head, [decode_job(row.document) for row in rows if row.document is not None]
+        return list(await self._database.read(lambda c: c.execute(statement).scalars().all()))
 
-    async def position(self, name: str) -> str:
-        """How far a loop has read, empty if it never did."""
-        cursors = PLUMBING.cursors
-        statement = sa.select(cursors.c.position).where(cursors.c.name == name)
-        return await self._database.read(lambda c: c.execute(statement).scalar()) or ""
-
-    async def account(self, owner_id: str, period: str) -> Account | None:
+    async def account(self, subject: str, period: str) -> Account | None:
         """The account, or None."""
         statement = ACCOUNTS.select().where(
-            ACCOUNTS.c.owner_id == owner_id, ACCOUNTS.c.period == period
+            ACCOUNTS.c.subject == subject, ACCOUNTS.c.period == period
         )
         row = await self._database.read(lambda c: c.execute(statement).mappings().first())
         return account_of_row(row) if row else None
 
+    async def accounts(self, query: AccountQuery, after: str, limit: int) -> list[Account]:
+        """Accounts of a page of subjects, by keyset."""
+        kind = of_team("") if query.teams else of_user("")
+        columns, periods = ACCOUNTS.c, (STANDING, query.period)
+        page = sa.select(columns.subject).where(
+            columns.period.in_(periods),
+            columns.subject > max(after, kind),
+            columns.subject < kind[:-1] + ";",
+        )
+        if query.member_of:
+            page = page.where(columns.team == query.member_of)
+        page = page.distinct().order_by(columns.subject).limit(limit)
+        statement = (
+            ACCOUNTS.select()
+            .where(columns.period.in_(periods), columns.subject.in_(page.scalar_subquery()))
+            .order_by(columns.subject, columns.period)
+        )
+        rows = await self._database.read(lambda c: c.execute(statement).mappings().all())
+        return [account_of_row(row) for row in rows]
+
     async def entries(
         self, query: EntryQuery, after: tuple[str, int] | None, limit: int
     ) -> list[Entry]:
-        """A page of an owner's entries, newest first."""
-        conditions = [LEDGER.c.owner_id == query.owner_id]
+        """A page of a subject's entries, newest first."""
+        conditions = [LEDGER.c.subject == query.subject]
         if query.job_id:
             conditions.append(LEDGER.c.job_id == query.job_id)
         if query.kinds:
@@ -97,36 +96,6 @@ class SqlReader:
         )
         rows = await self._database.read(lambda c: c.execute(statement).mappings().all())
         return [_entry(row) for row in rows]
-
-
-def _conditions(query: JobQuery) -> list[sa.ColumnElement[bool]]:
-    """The query's conditions as SQL; empty fields give none."""
-    equal = {
-        JOBS.c.owner_id: query.owner_id,
-        JOBS.c.team: query.team,
-        JOBS.c.gpu_type: query.gpu_type,
-        JOBS.c.pool: query.pool,
-        JOBS.c.provider: query.provider,
-    }
-    conditions: list[sa.ColumnElement[bool]] = [
-        column == value for column, value in equal.items() if value
-    ]
-    if query.states:
-        conditions.append(JOBS.c.state.in_([state.value for state in query.states]))
-    if query.name_prefix:
-        # LIKE would not tell capitals from small letters on SQLite.
-        begins = sa.func.substr(JOBS.c.name, 1, len(query.name_prefix))
-        conditions.append(begins == query.name_prefix)
-    if query.created_from:
-        conditions.append(JOBS.c.created_at >= to_micros(query.created_from))
-    if query.created_to:
-        conditions.append(JOBS.c.created_at < to_micros(query.created_to))
-    return conditions + [_labelled(key, value) for key, value in query.labels]
-
-
-def _labelled(key: str, value: str | None) -> sa.ColumnElement[bool]:
-    labelled = sa.select(JOB_LABELS.c.job_id).where(JOB_LABELS.c.key == key)
-    return JOBS.c.id.in_(labelled if value is None else labelled.where(JOB_LABELS.c.value == value))
 
 
 def _entry(row: Any) -> Entry:

@@ -13,16 +13,19 @@ from gpuaas.scheduler.v1 import (
     scheduler_service_pb2_grpc,
     workload_pb2,
 )
+from job_service.adapters.explanations import explained, output_lines
 from job_service.application.ports import QueuedRun
-from job_service.domain.job import DeviceSlice, NodeSlice, Placement
+from job_service.domain.job import Job
+from job_service.domain.output import OutputLine
 from job_service.domain.reports import Report, ReportKind
+from job_service.domain.runs import DeviceSlice, NodeSlice, Placement
 from job_service.domain.spec import JobSpec
-from job_service.domain.waiting import ReasonKind, WaitingReason
+from job_service.domain.waiting import Waiting
 from servicekit.wellknown import duration, moment
 
 CALL_WORKLOADS = 1000
+ARRAY_INDEX = "GPUAAS_ARRAY_INDEX"
 CALL_BYTES = 2 * 1024 * 1024
-PATIENCE_S = 1.0
 
 _EVENT = workload_pb2.WorkloadEvent
 _KINDS = {
@@ -30,14 +33,6 @@ _KINDS = {
     _EVENT.KIND_REFUSED: ReportKind.REFUSED,
     _EVENT.KIND_CANCELLED: ReportKind.CANCELLED,
     _EVENT.KIND_PREEMPTED: ReportKind.PREEMPTED,
-}
-_EXPLANATION = scheduler_service_pb2.Explanation
-_REASONS = {
-    _EXPLANATION.KIND_MISCONFIGURED: ReasonKind.MISCONFIGURED,
-    _EXPLANATION.KIND_EXCEEDS_POOL: ReasonKind.EXCEEDS_POOL,
-    _EXPLANATION.KIND_QUOTA: ReasonKind.QUOTA,
-    _EXPLANATION.KIND_RESOURCES: ReasonKind.RESOURCES,
-    _EXPLANATION.KIND_PRIORITY: ReasonKind.PRIORITY,
 }
 _RESULT = scheduler_service_pb2.EnqueueResult
 _TAKEN = frozenset({_RESULT.KIND_ACCEPTED, _RESULT.KIND_ALREADY_KNOWN})
@@ -94,16 +89,31 @@ class GrpcScheduler:
             reports = [report for event in message.events if (report := _report(event))]
             yield reports, message.resume_token
 
-    async def reasons(self, run_ids: Sequence[str]) -> dict[str, WaitingReason]:
-        """Why runs wait, as the scheduler explains it; those that do not are left out."""
-        request = scheduler_service_pb2.BatchExplainWorkloadsRequest(workload_ids=run_ids)
-        call = self._scheduler.BatchExplainWorkloads(request, timeout=PATIENCE_S)
-        return {it.workload_id: _reason(it) for it in (await call).explanations if _waits(it)}
-
     async def gpu_types(self) -> frozenset[str]:
         """The device types of all pools."""
         pools = await self._inventory.ListPools(inventory_service_pb2.ListPoolsRequest())
         return frozenset(device.gpu_type for pool in pools.pools for device in pool.devices)
+
+    async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
+        """Why these runs wait, as many in one call as it takes."""
+        found: dict[str, Waiting] = {}
+        for start in range(0, len(run_ids), CALL_WORKLOADS):
+            request = scheduler_service_pb2.BatchExplainWorkloadsRequest(
+                workload_ids=run_ids[start : start + CALL_WORKLOADS]
+            )
+            answer = await self._scheduler.BatchExplainWorkloads(request)
+            found |= explained(answer.explanations)
+        return found
+
+    async def output(
+        self, run_id: str, offset: int, tail_lines: int, *, follow: bool
+    ) -> AsyncIterator[tuple[list[OutputLine], int]]:
+        """Lines of a run's output as its backend gives them."""
+        request = scheduler_service_pb2.StreamWorkloadLogsRequest(
+            workload_id=run_id, offset=offset, tail_lines=tail_lines, follow=follow
+        )
+        async for message in self._scheduler.StreamWorkloadLogs(request):
+            yield output_lines(message.lines), message.next_offset
 
 
 _Part: TypeAlias = list[tuple[QueuedRun, workload_pb2.Workload]]
@@ -145,7 +155,7 @@ def _workload(queued: QueuedRun) -> workload_pb2.Workload:
         command=spec.command,
         args=spec.args,
         image=spec.image,
-        environment=spec.environment,
+        environment=_environment(job),
         attempt=run.attempt,
     )
 
@@ -164,6 +174,13 @@ def _resources(spec: JobSpec) -> resource_pb2.ResourceSpec:
         device_memory_gb=wanted.device_memory_gb,
         node_labels=wanted.node_labels,
     )
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """The run's variables; in an array, which of its jobs it belongs to."""
+    if not job.array_id:
+        return job.spec.environment
+    return {**job.spec.environment, ARRAY_INDEX: str(job.array_index)}
 
 
 def _simulation(spec: JobSpec) -> workload_pb2.Simulation | None:
@@ -192,22 +209,7 @@ def _report(event: workload_pb2.WorkloadEvent) -> Report | None:
         event.outcome.exit_code,
         event.outcome.message or event.message,
         event.used_milli_gpu_seconds,
-    )
-
-
-def _waits(it: scheduler_service_pb2.Explanation) -> bool:
-    return it.kind in _REASONS
-
-
-def _reason(it: scheduler_service_pb2.Explanation) -> WaitingReason:
-    return WaitingReason(
-        _REASONS[it.kind],
-        it.message,
-        it.position,
-        it.remedy,
-        moment(it.update_time),
-        moment(it.start_earliest) if it.HasField("start_earliest") else None,
-        moment(it.start_latest) if it.HasField("start_latest") else None,
+        event.preemption_cause == workload_pb2.PREEMPTION_CAUSE_NODE_LOST,
     )
 
 

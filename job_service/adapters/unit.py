@@ -3,15 +3,16 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from job_service.adapters.documents import decode_job, encode_event, encode_job
-from job_service.adapters.tables import ACCOUNTS, JOB_LABELS, JOBS, LEDGER, PLUMBING
-from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, JobEvent
+from job_service.adapters.documents import decode_rules, encode_event, encode_rules
+from job_service.adapters.job_rows import Documents, SqlJobs
+from job_service.adapters.tables import ACCOUNTS, APPROVAL_RULES, LEDGER, PLUMBING
+from job_service.adapters.webhooks import SqlDeliveries, SqlWebhooks
+from job_service.domain.approval import Rules
+from job_service.domain.job import JobEvent
 from job_service.domain.ledger import Account, Entry
 from servicekit.clock import to_micros
-from servicekit.eventlog import Cursors
+from servicekit.eventlog import Cursors, trim
 from servicekit.idempotency import Requests
-from servicekit.statements import Row
 from servicekit.transaction import Transaction
 
 
@@ -19,92 +20,21 @@ class SqlUnitOfWork:
     """Everything that one group of commands reads and changes."""
 
     def __init__(self, transaction: Transaction) -> None:
-        documents = _Documents()
+        documents = Documents()
         self.transaction = transaction
         self.jobs = SqlJobs(transaction, documents)
         self.accounts = SqlAccounts(transaction)
         self.ledger = SqlLedger(transaction)
+        self.rules = SqlApprovalRules(transaction)
+        self.webhooks = SqlWebhooks(transaction)
+        self.deliveries = SqlDeliveries(transaction)
         self.events = SqlEvents(transaction, documents)
         self.cursors = Cursors(transaction, PLUMBING)
         self.requests = Requests(transaction, PLUMBING)
 
 
-class _Documents:
-    """Encodes each state of a job once, for its row and for its event, and decodes none twice."""
-
-    def __init__(self) -> None:
-        self._jobs: dict[bytes, Job] = {}
-        self._encoded: dict[int, bytes] = {}
-
-    def of(self, job: Job) -> bytes:
-        """The job's document; both are kept, so that the job's identity stays its own."""
-        document = self._encoded.get(id(job))
-        if document is None:
-            document = encode_job(job)
-            job = self._jobs.setdefault(document, job)
-            self._encoded[id(job)] = document
-        return document
-
-    def job(self, document: bytes) -> Job:
-        """The job of a document."""
-        job = self._jobs.get(document)
-        if job is None:
-            job = self._jobs[document] = decode_job(document)
-            self._encoded[id(job)] = document
-        return job
-
-
-class SqlJobs:
-    """Jobs by id."""
-
-    def __init__(self, transaction: Transaction, documents: _Documents) -> None:
-        self._transaction = transaction
-        self._documents = documents
-
-    def load(self, job_ids: Iterable[str]) -> None:
-        """Reads many jobs at once."""
-        self._transaction.load(JOBS, job_ids)
-
-    def find(self, job_id: str) -> Job | None:
-        """The job, or None."""
-        row = self._transaction.get(JOBS, job_id)
-        return self._documents.job(row["document"]) if row else None
-
-    def get(self, job_id: str) -> Job:
-        """The job; raises JobNotFound."""
-        job = self.find(job_id)
-        if job is None:
-            raise JobNotFound(job_id)
-        return job
-
-    def add(self, job: Job) -> None:
-        """Stores a new job and its labels."""
-        self._transaction.insert(JOBS, self._row(job))
-        for key, value in job.spec.labels.items():
-            self._transaction.insert(JOB_LABELS, {"job_id": job.id, "key": key, "value": value})
-
-    def save(self, job: Job) -> None:
-        """Stores a changed job."""
-        self._transaction.update(JOBS, self._row(job))
-
-    def _row(self, job: Job) -> Row:
-        return {
-            "id": job.id,
-            "owner_id": job.owner.id,
-            "team": job.owner.team,
-            "state": job.state.value,
-            "name": job.spec.name,
-            "gpu_type": job.spec.resources.gpu_type,
-            "pool": job.spec.pool,
-            "provider": job.spec.provider,
-            "created_at": to_micros(job.created_at),
-            "updated_at": to_micros(job.updated_at),
-            "document": self._documents.of(job),
-        }
-
-
 class SqlAccounts:
-    """Quota accounts by owner and month."""
+    """Quota accounts by subject and month."""
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
@@ -113,15 +43,15 @@ class SqlAccounts:
         """Reads many accounts at once."""
         self._transaction.load(ACCOUNTS, keys)
 
-    def find(self, owner_id: str, period: str) -> Account | None:
+    def find(self, subject: str, period: str) -> Account | None:
         """The account, or None."""
-        row = self._transaction.get(ACCOUNTS, (owner_id, period))
+        row = self._transaction.get(ACCOUNTS, (subject, period))
         return account_of_row(row) if row else None
 
     def save(self, account: Account) -> None:
         """Stores a new or changed account."""
         row = {name: getattr(account, name) for name in _ACCOUNT_FIELDS}
-        if self._transaction.get(ACCOUNTS, (account.owner_id, account.period)) is None:
+        if self._transaction.get(ACCOUNTS, (account.subject, account.period)) is None:
             self._transaction.insert(ACCOUNTS, row)
         else:
             self._transaction.update(ACCOUNTS, row)
@@ -140,10 +70,34 @@ class SqlLedger:
             self._transaction.insert(LEDGER, {**row, "at": to_micros(entry.at)})
 
 
+class SqlApprovalRules:
+    """The rules that admins set: one row, or none."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def load(self) -> None:
+        """Reads them."""
+        self._transaction.load(APPROVAL_RULES, (THE_RULES,))
+
+    def get(self) -> Rules | None:
+        """The rules, or None."""
+        row = self._transaction.get(APPROVAL_RULES, THE_RULES)
+        return decode_rules(row["document"]) if row else None
+
+    def save(self, rules: Rules) -> None:
+        """Stores the rules."""
+        row = {"id": THE_RULES, "document": encode_rules(rules)}
+        if self._transaction.get(APPROVAL_RULES, THE_RULES) is None:
+            self._transaction.insert(APPROVAL_RULES, row)
+        else:
+            self._transaction.update(APPROVAL_RULES, row)
+
+
 class SqlEvents:
     """The service's log."""
 
-    def __init__(self, transaction: Transaction, documents: _Documents) -> None:
+    def __init__(self, transaction: Transaction, documents: Documents) -> None:
         self._transaction = transaction
         self._documents = documents
 
@@ -153,11 +107,16 @@ class SqlEvents:
             *(encode_event(event, self._documents.of(event.job)) for event in events)
         )
 
+    def trim(self, revision: int) -> None:
+        """Deletes events up to and including a revision."""
+        trim(self._transaction, PLUMBING, revision)
+
 
 def account_of_row(row: Any) -> Account:
     """The account that a row holds."""
     return Account(**{name: row[name] for name in _ACCOUNT_FIELDS})
 
 
+THE_RULES = 1
 _ACCOUNT_FIELDS = Account.__struct_fields__
 _ENTRY_FIELDS = Entry.__struct_fields__

@@ -1,23 +1,31 @@
 """What the scheduler reports, applied exactly once: effects and cursor in one transaction."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import ClassVar
 
-from job_service.application.commands import end
+from job_service.application.commands.books import booked_keys
+from job_service.application.commands.ending import end, store
 from job_service.application.ports import UnitOfWork
+from job_service.domain.errors import QuotaExceeded
 from job_service.domain.job import SCHEDULER, Job, JobState
 from job_service.domain.reports import Report, ReportKind
+from job_service.domain.runs import Failure, RetryRule
 from servicekit.values import Value
 
 READER = "scheduler"
 
 
 class ApplyReports(Value, frozen=True):
-    """Applies a batch of reports and moves the cursor past them, where they have a position."""
+    """Applies a batch of reports and moves the cursor past them, where they have a position.
+
+    ``retry`` holds for jobs without a rule of their own.
+    """
 
     name: ClassVar[str] = "job.follow"
     reports: tuple[Report, ...]
     position: str = ""
+    retry: RetryRule = RetryRule()
 
     @staticmethod
     def prefetch(unit: UnitOfWork, commands: "Sequence[ApplyReports]") -> None:
@@ -25,7 +33,8 @@ class ApplyReports(Value, frozen=True):
         job_ids = dict.fromkeys(report.job_id for command in commands for report in command.reports)
         unit.jobs.load(job_ids)
         jobs = [job for job_id in job_ids if (job := unit.jobs.find(job_id))]
-        unit.accounts.load({(job.owner.id, job.period) for job in jobs})
+        unit.jobs.load_counts([job.owner for job in jobs])
+        unit.accounts.load(chain.from_iterable(booked_keys(job) for job in jobs))
 
     def run(self, unit: UnitOfWork) -> int:
         """How many reports changed a job; those about runs that are over already do not."""
@@ -38,30 +47,49 @@ class ApplyReports(Value, frozen=True):
         job = unit.jobs.find(report.job_id)
         if job is None or job.run is None or job.run.id != report.run_id or job.state.ended:
             return False
+        if job.held_until is not None:
+            # The scheduler has not been told of this run yet.
+            return False
         if report.kind is ReportKind.STARTED:
             return _start(unit, job, report)
-        if report.kind is ReportKind.PREEMPTED:
-            return _requeue(unit, job, report)
         if report.kind is ReportKind.CANCELLED:
             end(unit, job, job.cancel(SCHEDULER, report.message, report.at))
-        else:
+        elif report.kind is ReportKind.PREEMPTED:
+            self._preempt(unit, job, report)
+        elif report.failure is None or not self._try_again(unit, job, report, report.failure):
             end(unit, job, job.run_ended(report.failure, report.used, report.at))
         return True
 
+    def _preempt(self, unit: UnitOfWork, job: Job, report: Report) -> None:
+        """Queues the job again, unless it lost more nodes than it may."""
+        lost = report.failure
+        if lost and not (job.spec.retry or self.retry).covers(lost, job.retries):
+            end(unit, job, job.run_ended(lost, report.used, report.at))
+            return
+        change, over = job.preempted(
+            report.message, report.used, report.at, counts=lost is not None
+        )
+        unit.jobs.keep_run(job.id, over)
+        store(unit, job, change)
 
-def _requeue(unit: UnitOfWork, job: Job, report: Report) -> bool:
-    if job.state is not JobState.RUNNING:
-        return False
-    job, event = job.run_preempted(report.message, report.at)
-    unit.jobs.save(job)
-    unit.events.append([event])
-    return True
+    def _try_again(self, unit: UnitOfWork, job: Job, report: Report, failure: Failure) -> bool:
+        """Whether the job gets another run: its rule covers the failure and its quota the run."""
+        rule = job.spec.retry or self.retry
+        if not rule.covers(failure, job.retries):
+            return False
+        change, over = job.try_again(failure, report.used, rule, report.at)
+        try:
+            job = store(unit, job, change)
+        except QuotaExceeded:
+            return False
+        unit.jobs.keep_run(job.id, over)
+        if job.held_until is not None and job.held_until <= report.at:
+            store(unit, job, job.hand_over(SCHEDULER, report.at))
+        return True
 
 
 def _start(unit: UnitOfWork, job: Job, report: Report) -> bool:
     if job.state is not JobState.QUEUED or report.placement is None:
         return False
-    job, event = job.run_started(report.placement, report.at)
-    unit.jobs.save(job)
-    unit.events.append([event])
+    store(unit, job, job.run_started(report.placement, report.at))
     return True

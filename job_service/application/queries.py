@@ -1,27 +1,15 @@
-"""What only reads: pages of jobs and of the ledger, as far as the caller may see them."""
+"""What only reads jobs, as far as the caller may see them."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-from job_service.application.commands import Caller, Policy, SubmitJob
-from job_service.application.ports import EntryQuery, JobQuery, Reader
+from job_service.application.commands.acting import Caller
+from job_service.application.pages import Page, page_of
+from job_service.application.ports import JobQuery, Reader
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, submit
-from job_service.domain.ledger import Account, Entry
-from job_service.domain.quantity import period_of
+from job_service.domain.job import Job, JobEvent, JobState
+from job_service.domain.runs import Run
 from servicekit.clock import to_micros
-from servicekit.tokens import KeyValue, decode_page_token, encode_page_token
-from servicekit.values import Value
-
-T = TypeVar("T")
-
-
-class Page(Value, Generic[T], frozen=True):
-    """Part of a list, and the token that gives the next part; empty on the last."""
-
-    items: list[T]
-    next_page_token: str
+from servicekit.tokens import decode_page_token
 
 
 async def get_job(reader: Reader, caller: Caller, job_id: str) -> Job:
@@ -37,7 +25,7 @@ async def list_jobs(reader: Reader, query: JobQuery, page_size: int, page_token:
     after: Any = decode_page_token(repr(query), page_token, int, str)
     jobs = await reader.jobs(query, after, page_size + 1)
     times = [job.updated_at if query.by_update else job.created_at for job in jobs]
-    return _page(
+    return page_of(
         repr(query),
         jobs,
         [(to_micros(at), job.id) for at, job in zip(times, jobs, strict=True)],
@@ -45,38 +33,28 @@ async def list_jobs(reader: Reader, query: JobQuery, page_size: int, page_token:
     )
 
 
-async def list_entries(
-    reader: Reader, query: EntryQuery, page_size: int, page_token: str
-) -> Page[Entry]:
-    """A page of the ledger's entries that match, newest first."""
-    after: Any = decode_page_token(repr(query), page_token, str, int)
-    entries = await reader.entries(query, after, page_size + 1)
-    return _page(
-        repr(query), entries, [(entry.period, entry.sequence) for entry in entries], page_size
-    )
+async def list_events(
+    reader: Reader, job: Job, page_size: int, page_token: str
+) -> Page[tuple[int, JobEvent]]:
+    """A page of what happened to a job, oldest first."""
+    scope = f"events/{job.id}"
+    after: Any = decode_page_token(scope, page_token, int)
+    events = await reader.job_events(job.id, after[0] if after else 0, page_size + 1)
+    return page_of(scope, events, [[revision] for revision, _ in events], page_size)
 
 
-async def get_account(reader: Reader, owner_id: str, policy: Policy, now: datetime) -> Account:
-    """The owner's account of this month; before its first use it shows what it will open with."""
-    period = period_of(now)
-    return await reader.account(owner_id, period) or Account(
-        owner_id, period, limit=policy.monthly_allowance
-    )
+async def list_runs(reader: Reader, job: Job, page_size: int, page_token: str) -> Page[Run]:
+    """A page of a job's runs, the latest first; that one is part of the job."""
+    scope = f"runs/{job.id}"
+    after: Any = decode_page_token(scope, page_token, int)
+    before = after[0] if after else job.run_count + 1
+    latest = [job.run] if job.run and job.run.attempt < before else []
+    earlier = await reader.runs(job.id, before, page_size + 1 - len(latest))
+    runs = latest + [run for run in earlier if run not in latest]
+    return page_of(scope, runs, [[run.attempt] for run in runs], page_size)
 
 
-async def check_submit(reader: Reader, command: SubmitJob) -> Job:
-    """The job that a submit would create, without an id; nothing is stored.
-
-    Raises:
-        QuotaExceeded: the submit would be refused.
-    """
-    change = submit("", command.owner, command.spec, period_of(command.now), command.now)
-    account = await get_account(reader, command.owner.id, command.policy, command.now)
-    account.reserve(change.job)
-    return change.job
-
-
-def _page(scope: str, rows: Sequence[T], keys: Sequence[Sequence[KeyValue]], size: int) -> Page[T]:
-    """The first ``size`` of up to ``size + 1`` rows, with a token if there are more."""
-    more = len(rows) > size
-    return Page(list(rows[:size]), encode_page_token(scope, keys[size - 1]) if more else "")
+async def count_jobs(reader: Reader, owner_id: str, team: str) -> dict[JobState, int]:
+    """How many jobs are in each state that has any: an owner's, a team's, or everybody's."""
+    counts = await reader.counts(owner_id, team)
+    return {state: count for state, count in counts.items() if count}

@@ -1,9 +1,18 @@
 """What the rules of jobs and quota refuse, with the reasons of the contract."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from job_service.domain.quantity import gpu_hours
-from servicekit.errors import Aborted, FailedPrecondition, Failure, NotFound
+from servicekit.errors import (
+    Aborted,
+    FailedPrecondition,
+    Failure,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    Violation,
+)
 
 
 class JobNotFound(NotFound):
@@ -47,13 +56,96 @@ class QuotaExceeded(FailedPrecondition):
         )
 
 
+class QuotaInUse(FailedPrecondition):
+    """The new limit would leave less than is reserved and used this month."""
+
+    reason = "QUOTA_IN_USE"
+
+    def __init__(self, subject: str, quota: int, in_use: int) -> None:
+        super().__init__(
+            f"{gpu_hours(in_use):.2f} GPU-hours are reserved and used this month, more than the "
+            f"{gpu_hours(quota):.2f} that there would be.",
+            metadata={
+                "subject": subject,
+                "quota_milli_gpu_seconds": str(quota),
+                "in_use_milli_gpu_seconds": str(in_use),
+            },
+        )
+
+
 class OwnerNotFound(NotFound):
-    """There is no such user, or the caller may not know of it."""
+    """There is no such user or team, or the caller may not know of it."""
 
     reason = "OWNER_NOT_FOUND"
 
     def __init__(self, owner_id: str) -> None:
-        super().__init__(f"There is no user {owner_id}.", metadata={"owner_id": owner_id})
+        super().__init__(f"There is no user or team {owner_id}.", metadata={"owner_id": owner_id})
+
+
+class SelfApprovalForbidden(PermissionDenied):
+    """Nobody approves an own job that is too large for one approver."""
+
+    reason = "SELF_APPROVAL_FORBIDDEN"
+
+    def __init__(self, job_id: str, needed: int) -> None:
+        super().__init__(
+            f"The job needs {needed} approvals, none of them its owner's.",
+            metadata={"job_id": job_id, "approvals_needed": str(needed)},
+        )
+
+
+class RulesChanged(Aborted):
+    """Somebody changed the approval rules since they were read."""
+
+    reason = "CONCURRENT_CHANGE"
+
+    def __init__(self, expected: int, found: int) -> None:
+        super().__init__(
+            f"The rules are at version {found}, not {expected}; read them again.",
+            metadata={"expected_version": str(expected), "version": str(found)},
+        )
+
+
+class WebhookNotFound(NotFound):
+    """There is no such webhook, or the caller may not know of it."""
+
+    reason = "WEBHOOK_NOT_FOUND"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"There is no webhook {webhook_id}.", metadata={"webhook_id": webhook_id})
+
+
+class WebhookLimitReached(FailedPrecondition):
+    """The caller has as many webhooks as are allowed."""
+
+    reason = "WEBHOOK_LIMIT_REACHED"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"You have {most} webhooks already.", metadata={"limit": str(most)})
+
+
+class WebhookUrlForbidden(InvalidArgument):
+    """The address is not one that may be called."""
+
+    reason = "WEBHOOK_URL_FORBIDDEN"
+
+    def __init__(self, expected: str) -> None:
+        super().__init__(
+            f"url: expected {expected}",
+            metadata={"field": "url"},
+            violations=(Violation("url", f"expected {expected}"),),
+        )
+
+
+class DeliveryNotFound(NotFound):
+    """There is no such dead letter, or the caller may not know of it."""
+
+    reason = "DELIVERY_NOT_FOUND"
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(
+            f"There is no dead letter {delivery_id}.", metadata={"dead_letter_id": delivery_id}
+        )
 
 
 class BatchAborted(Aborted):
@@ -73,3 +165,48 @@ class BatchAborted(Aborted):
         )
         self.place = place
         self.cause = cause
+
+
+class DependencyNotFound(NotFound):
+    """A job that was to end first does not exist, or the caller may not know of it."""
+
+    reason = "DEPENDENCY_NOT_FOUND"
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(
+            f"There is no job {job_id} to wait for.", metadata={"dependency_job_id": job_id}
+        )
+
+
+class DependencyNotMet(FailedPrecondition):
+    """A job that had to complete first has ended otherwise."""
+
+    reason = "DEPENDENCY_NOT_MET"
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(
+            f"Job {job_id} had to complete first and is {state}.",
+            metadata={"dependency_job_id": job_id, "state": state},
+        )
+
+
+class DependencyCycle(InvalidArgument):
+    """Jobs would wait for each other."""
+
+    reason = "DEPENDENCY_CYCLE"
+
+    def __init__(self, places: Sequence[int]) -> None:
+        circle = " -> ".join(map(str, places))
+        super().__init__(
+            f"Items of the batch would wait for each other: {circle}.",
+            metadata={"items": ",".join(map(str, places))},
+        )
+
+
+class RunNotFound(NotFound):
+    """The job has no such run."""
+
+    reason = "RUN_NOT_FOUND"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"The job has no run {run_id}.", metadata={"run_id": run_id})

@@ -1,16 +1,24 @@
 """The life of a job. Every transition is a verb; a verb that the state does not allow is refused.
 
-PENDING -> APPROVED -> QUEUED -> RUNNING -> COMPLETED | FAILED; PENDING -> REJECTED; any unfinished
--> CANCELLED; RUNNING -> QUEUED when its run lost its place. A job is what the user asked for, a run
-one attempt at it.
+PENDING -> APPROVED -> QUEUED -> RUNNING -> COMPLETED | FAILED; PENDING -> REJECTED; RUNNING ->
+QUEUED when a run lost its place or is tried again; any unfinished -> CANCELLED, or FAILED for a
+reason that is not its run's. A job is what the user asked for, a run one attempt at it.
 """
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
-from uuid import UUID, uuid5
 
-from job_service.domain.errors import JobStateForbids
+from job_service.domain.errors import JobStateForbids, SelfApprovalForbidden
+from job_service.domain.runs import (
+    Failure,
+    Fault,
+    Placement,
+    RetryRule,
+    Run,
+    RunState,
+    further_run_id,
+)
 from job_service.domain.spec import JobSpec
 from servicekit.values import Value, replace
 
@@ -33,6 +41,8 @@ class JobState(StrEnum):
         return self in ENDED
 
 
+SCHEDULER = "scheduler"
+SYSTEM = "system"
 ENDED = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED})
 
 
@@ -40,91 +50,16 @@ class EventKind(StrEnum):
     """What happened to a job."""
 
     SUBMITTED = "SUBMITTED"
+    PARTLY_APPROVED = "PARTLY_APPROVED"
     APPROVED = "APPROVED"
     REJECTED = "REJECTED"
     QUEUED = "QUEUED"
     STARTED = "STARTED"
     PREEMPTED = "PREEMPTED"
+    RETRIED = "RETRIED"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
-
-
-class Fault(StrEnum):
-    """Whose fault a failure was."""
-
-    USER = "USER"
-    PLATFORM = "PLATFORM"
-
-
-class FailureReason(StrEnum):
-    """What made a job fail."""
-
-    EXIT_CODE = "EXIT_CODE"
-    TIMEOUT = "TIMEOUT"
-    UNSATISFIABLE = "UNSATISFIABLE"
-    BACKEND_ERROR = "BACKEND_ERROR"
-
-
-class Failure(Value, frozen=True):
-    """Why a job failed, and whose fault it was."""
-
-    fault: Fault
-    reason: FailureReason
-    message: str = ""
-    exit_code: int = 0
-
-
-class RunState(StrEnum):
-    """Where a run stands."""
-
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    PREEMPTED = "PREEMPTED"
-
-
-class DeviceSlice(Value, frozen=True):
-    """A share of one device, in milli-GPUs."""
-
-    index: int
-    milli_gpu: int
-
-
-class NodeSlice(Value, frozen=True):
-    """What a run holds on one node."""
-
-    node_id: str
-    node: str
-    gpu_type: str
-    devices: tuple[DeviceSlice, ...]
-    vcpus: int = 0
-    memory_gb: int = 0
-
-
-class Placement(Value, frozen=True):
-    """Where a run runs."""
-
-    allocation_id: str
-    pool: str
-    provider: str
-    slices: tuple[NodeSlice, ...]
-
-
-class Run(Value, frozen=True):
-    """One attempt to run a job. ``used`` is in milli-GPU-seconds."""
-
-    id: str
-    attempt: int
-    state: RunState
-    queued_at: datetime
-    placement: Placement | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    exit_code: int = 0
-    used: int = 0
 
 
 class Owner(Value, frozen=True):
@@ -133,6 +68,15 @@ class Owner(Value, frozen=True):
     id: str
     name: str
     team: str
+
+
+class Approval(Value, frozen=True):
+    """One approval: an admin's, or a rule's, which has no id."""
+
+    approver_id: str
+    approver: str
+    at: datetime
+    comment: str = ""
 
 
 class Change(NamedTuple):
@@ -145,7 +89,16 @@ class Change(NamedTuple):
 class Job(Value, frozen=True):
     """A job. ``reserved`` and ``used`` are milli-GPU-seconds.
 
-    ``changes`` counts its changes from 1.
+    Attributes:
+        changes: counts its changes from 1.
+        run: the latest run; those before it are kept beside the job.
+        team_charged: whether its team had a limit when it was submitted.
+        retries: how many of its runs followed a failure.
+        held_until: when a run that waits out a pause goes to the scheduler.
+        origin_id: the job that this one is a retry of.
+        array_id: the array's first job, for all jobs of an array.
+        approvals: every approval given, in order; ``approvals_needed`` are enough.
+        asked_by: the rule that left the job to admins, as "rule:<name>"; empty if none did.
     """
 
     id: str
@@ -169,12 +122,35 @@ class Job(Value, frozen=True):
     run: Run | None = None
     run_count: int = 0
     failure: Failure | None = None
+    team_charged: bool = False
+    retries: int = 0
+    held_until: datetime | None = None
+    origin_id: str = ""
+    array_id: str = ""
+    array_index: int = 0
+    approvals: tuple[Approval, ...] = ()
+    approvals_needed: int = 1
+    asked_by: str = ""
 
-    def approve(self, by: str, comment: str, now: datetime) -> Change:
-        """Lets a pending job go ahead."""
+    def approve(self, by: str, comment: str, now: datetime, by_id: str = "") -> Change:
+        """Lets a pending job go ahead, or brings it one approval nearer.
+
+        A rule has no ``by_id``, and its word is enough.
+
+        Raises:
+            SelfApprovalForbidden: the job needs two approvals, and none of them is its owner's.
+        """
         self._demand("be approved", JobState.PENDING)
+        if by_id and self.approvals_needed > 1 and by_id == self.owner.id:
+            raise SelfApprovalForbidden(self.id, self.approvals_needed)
+        given = (*self.approvals, Approval(by_id, by, now, comment))
+        if by_id and len(given) < self.approvals_needed:
+            event = EventKind.PARTLY_APPROVED, by, comment, now
+            return self._became(*event, state=JobState.PENDING, approvals=given)
         event = EventKind.APPROVED, by, comment, now
-        return self._became(*event, state=JobState.APPROVED, approved_by=by, approved_at=now)
+        return self._became(
+            *event, state=JobState.APPROVED, approved_by=by, approved_at=now, approvals=given
+        )
 
     def reject(self, by: str, reason: str, now: datetime) -> Change:
         """Ends a pending job; its quota goes back."""
@@ -185,13 +161,27 @@ class Job(Value, frozen=True):
         )
 
     def queue(self, run_id: str, by: str, now: datetime) -> Change:
-        """Hands an approved job over to the scheduler, as a new run."""
+        """Hands an approved job over to the scheduler, as its first run."""
         self._demand("be started", JobState.APPROVED)
+        if not self.due(now):
+            raise JobStateForbids("be started before its time", self.id, self.state)
         run = Run(run_id, self.run_count + 1, RunState.QUEUED, queued_at=now)
         event = EventKind.QUEUED, by, "", now
         return self._became(
             *event, state=JobState.QUEUED, queued_at=now, run=run, run_count=run.attempt
         )
+
+    def due(self, now: datetime) -> bool:
+        """Whether the time has come before which the job was not to be queued."""
+        return self.spec.not_before is None or self.spec.not_before <= now
+
+    def hand_over(self, by: str, now: datetime) -> Change:
+        """Ends the pause before a further run, which goes to the scheduler now."""
+        self._current_run("be tried again", JobState.QUEUED)
+        if self.held_until is None:
+            raise JobStateForbids("be tried again", self.id, self.state)
+        event = EventKind.QUEUED, by, "", now
+        return self._became(*event, state=JobState.QUEUED, held_until=None)
 
     def run_started(self, placement: Placement, now: datetime) -> Change:
         """The scheduler placed the run and its backend was told."""
@@ -200,44 +190,58 @@ class Job(Value, frozen=True):
         event = EventKind.STARTED, SCHEDULER, "", now
         return self._became(*event, state=JobState.RUNNING, started_at=now, run=run)
 
-    def run_ended(self, failure: Failure | None, used: int, now: datetime) -> Change:
+    def run_ended(
+        self, failure: Failure | None, used: int, now: datetime, *, by: str = SCHEDULER
+    ) -> Change:
         """The run ended by itself, or could never start: well if ``failure`` is None.
 
         A run's use counts unless the platform failed it.
         """
-        run = self._current_run("end", JobState.QUEUED, JobState.RUNNING)
-        run_state = RunState.FAILED if failure else RunState.COMPLETED
-        exit_code = failure.exit_code if failure else 0
-        run = replace(run, state=run_state, ended_at=now, used=used, exit_code=exit_code)
-        billed = 0 if failure and failure.fault is Fault.PLATFORM else min(used, self.reserved)
+        run = self._over("end", RunState.FAILED if failure else RunState.COMPLETED, used, now)
         kind = EventKind.FAILED if failure else EventKind.COMPLETED
-        event = kind, SCHEDULER, failure.message if failure else "", now
+        event = kind, by, failure.message if failure else "", now
         return self._became(
             *event,
             state=JobState.FAILED if failure else JobState.COMPLETED,
-            run=run,
+            run=_failed(run, failure) if failure else run,
             failure=failure,
-            used=self.used + billed,
+            used=self.used + self._billed(failure, used),
             reserved=0,
+            held_until=None,
             ended_at=now,
         )
 
-    def run_preempted(self, message: str, now: datetime) -> Change:
-        """The run lost its place and the job waits again, as a new run that begins anew.
+    def try_again(
+        self, failure: Failure, used: int, rule: RetryRule, now: datetime
+    ) -> tuple[Change, Run]:
+        """The run failed in a way that is tried again, after a pause, as a new run.
 
-        What the run used is not counted: it was not its owner's fault. The reservation stays.
+        What it used counts as in ``run_ended``; the new run holds as much quota as the first.
+        Answers with the run that is over, too.
         """
-        lost = self._current_run("lose its place", JobState.RUNNING)
-        run = Run(following(lost.id), lost.attempt + 1, RunState.QUEUED, queued_at=now)
-        event = EventKind.PREEMPTED, SCHEDULER, message, now
-        return self._became(
+        over = self._over("be tried again", RunState.FAILED, used, now)
+        event = EventKind.RETRIED, SCHEDULER, failure.message, now
+        change = self._became(
             *event,
-            state=JobState.QUEUED,
-            queued_at=now,
-            started_at=None,
-            run=run,
-            run_count=run.attempt,
+            **self._again(now),
+            used=self.used + self._billed(failure, used),
+            reserved=self.spec.reservation,
+            retries=self.retries + 1,
+            held_until=now + rule.pause(self.retries),
         )
+        return change, _failed(over, failure)
+
+    def preempted(
+        self, reason: str, used: int, now: datetime, *, counts: bool = False
+    ) -> tuple[Change, Run]:
+        """The run lost its place and waits again as a new run; what it used is not charged.
+
+        ``counts`` says whether that was one of the retries that the job has. Answers with the run
+        that is over, too.
+        """
+        over = self._over("be preempted", RunState.PREEMPTED, used, now)
+        event = EventKind.PREEMPTED, SCHEDULER, reason, now
+        return self._became(*event, **self._again(now), retries=self.retries + counts), over
 
     def cancel(self, by: str, reason: str, now: datetime) -> Change:
         """Ends an unfinished job at once.
@@ -255,8 +259,34 @@ class Job(Value, frozen=True):
             cancelled_by=by,
             cancel_reason=reason,
             ended_at=now,
+            held_until=None,
             reserved=0,
         )
+
+    def fail(self, failure: Failure, by: str, now: datetime) -> Change:
+        """Ends an unfinished job as failed for a reason that is not its run's.
+
+        Its quota goes back in full, a run is stopped afterwards.
+        """
+        if self.state.ended:
+            raise JobStateForbids("fail", self.id, self.state)
+        run = replace(self.run, state=RunState.FAILED, ended_at=now) if self.run else None
+        run = _failed(run, failure) if run else None
+        event = EventKind.FAILED, by, failure.message, now
+        return self._became(
+            *event,
+            state=JobState.FAILED,
+            run=run,
+            failure=failure,
+            ended_at=now,
+            held_until=None,
+            reserved=0,
+        )
+
+    def set_ended(self, failure: Failure | None, by: str, now: datetime) -> Change:
+        """An admin ends a running job, well if ``failure`` is None; its quota goes back in full."""
+        self._demand("be ended by an admin", JobState.RUNNING)
+        return self.fail(failure, by, now) if failure else self.run_ended(None, 0, now, by=by)
 
     def _demand(self, verb: str, *states: JobState) -> None:
         if self.state not in states:
@@ -268,6 +298,28 @@ class Job(Value, frozen=True):
             raise LookupError(f"job {self.id} was queued without a run")
         return self.run
 
+    def _over(self, verb: str, state: RunState, used: int, now: datetime) -> Run:
+        """The current run as one that has ended."""
+        run = self._current_run(verb, JobState.QUEUED, JobState.RUNNING)
+        return replace(run, state=state, ended_at=now, used=used)
+
+    def _again(self, now: datetime) -> dict[str, Any]:
+        """What a job has whose next run begins to wait."""
+        attempt = self.run_count + 1
+        run = Run(further_run_id(self.id, attempt), attempt, RunState.QUEUED, queued_at=now)
+        return {
+            "state": JobState.QUEUED,
+            "queued_at": now,
+            "started_at": None,
+            "run": run,
+            "run_count": attempt,
+        }
+
+    def _billed(self, failure: Failure | None, used: int) -> int:
+        if failure and failure.fault is Fault.PLATFORM:
+            return 0
+        return used if self.spec.overruns else min(used, self.reserved)
+
     def _became(
         self, kind: EventKind, actor: str, reason: str, now: datetime, /, **new: Any
     ) -> Change:
@@ -275,14 +327,9 @@ class Job(Value, frozen=True):
         return Change(job, JobEvent(kind, job, actor, reason, now, self.state))
 
 
-SCHEDULER = "scheduler"
-
-_RUNS = UUID("2f5e3d7c-52a4-4f0e-9d53-6c1f0a8b7e21")
-
-
-def following(run_id: str) -> str:
-    """The id of the run that takes the place of another; the same whenever it is asked for."""
-    return str(uuid5(_RUNS, run_id))
+def _failed(run: Run, failure: Failure) -> Run:
+    """The run with why it failed."""
+    return replace(run, failure=failure, exit_code=failure.exit_code)
 
 
 class JobEvent(Value, frozen=True):
@@ -296,9 +343,43 @@ class JobEvent(Value, frozen=True):
     previous_state: JobState | None = None
 
 
-def submit(job_id: str, owner: Owner, spec: JobSpec, period: str, now: datetime) -> Change:
-    """A new job, waiting for approval, that holds the quota it may need from ``period``."""
+class Kinship(Value, frozen=True):
+    """Where a new job comes from: the job that it retries, or its place in an array."""
+
+    origin_id: str = ""
+    array_id: str = ""
+    array_index: int = 0
+
+
+ALONE = Kinship()
+
+
+def submit(
+    job_id: str,
+    owner: Owner,
+    spec: JobSpec,
+    period: str,
+    now: datetime,
+    kinship: Kinship = ALONE,
+    *,
+    team_charged: bool = False,
+) -> Change:
+    """A new job, waiting for approval, that holds the quota it may need from ``period``.
+
+    ``team_charged`` says whether its team's quota is charged too.
+    """
     job = Job(
-        job_id, owner, spec, JobState.PENDING, now, now, reserved=spec.reservation, period=period
+        job_id,
+        owner,
+        spec,
+        JobState.PENDING,
+        now,
+        now,
+        reserved=spec.reservation,
+        period=period,
+        team_charged=team_charged,
+        origin_id=kinship.origin_id,
+        array_id=kinship.array_id,
+        array_index=kinship.array_index,
     )
     return Change(job, JobEvent(EventKind.SUBMITTED, job, owner.name, "", now))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from job_service.domain.job import Failure, FailureReason, Fault, Placement
+from job_service.domain.runs import Failure, FailureReason, Fault, Placement
 from servicekit.values import Value
 
 
@@ -24,7 +24,10 @@ class ReportKind(StrEnum):
 
 
 class Report(Value, frozen=True):
-    """One event of the scheduler. ``used`` is in milli-GPU-seconds."""
+    """One event of the scheduler. ``used`` is in milli-GPU-seconds.
+
+    ``node_lost`` says of a run that lost its place whether it did so with its node.
+    """
 
     kind: ReportKind
     job_id: str
@@ -34,6 +37,7 @@ class Report(Value, frozen=True):
     exit_code: int = 0
     message: str = ""
     used: int = 0
+    node_lost: bool = False
 
     @property
     def failure(self) -> Failure | None:
@@ -50,4 +54,7 @@ class Report(Value, frozen=True):
                 return Failure(Fault.USER, FailureReason.UNSATISFIABLE, self.message)
             case ReportKind.PLATFORM_FAILED:
                 return Failure(Fault.PLATFORM, FailureReason.BACKEND_ERROR, self.message)
+            case ReportKind.PREEMPTED if self.node_lost:
+                message = self.message or "lost its node"
+                return Failure(Fault.PLATFORM, FailureReason.NODE_LOST, message)
         return None

@@ -1,9 +1,11 @@
 """What a user asks for. A spec never changes once its job exists."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from job_service.domain.dependencies import Dependency
 from job_service.domain.quantity import held_for
+from job_service.domain.runs import RetryRule
 from servicekit.values import Value, field
 
 WHOLE_DEVICE = 1000
@@ -65,7 +67,14 @@ class Simulation(Value, frozen=True):
 
 
 class JobSpec(Value, frozen=True):
-    """A job as it was asked for, defaults filled in. ``max_runtime`` is when it is stopped."""
+    """A job as it was asked for, defaults filled in.
+
+    Attributes:
+        max_runtime: when a run is stopped.
+        overruns: whether it may outlast its estimate, which alone it holds quota for.
+        array_size: how many jobs were asked for at once; 0 for one that stands alone.
+        retry: when a failed run is tried again; None leaves it to the installation.
+    """
 
     command: str
     resources: ResourceSpec
@@ -83,8 +92,17 @@ class JobSpec(Value, frozen=True):
     preemptible: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     simulation: Simulation | None = None
+    dependencies: tuple[Dependency, ...] = ()
+    array_size: int = 0
+    retry: RetryRule | None = None
+    not_before: datetime | None = None
+    overruns: bool = False
 
     @property
     def reservation(self) -> int:
-        """Milli-GPU-seconds that the job can use at most: it is stopped at ``max_runtime``."""
-        return held_for(self.resources.milli_gpu, self.max_runtime)
+        """Milli-GPU-seconds that a run can use at most: it is stopped at ``max_runtime``.
+
+        Of one that ``overruns`` what it is expected to use; more is billed when it ends.
+        """
+        length = self.estimated_duration if self.overruns else self.max_runtime
+        return held_for(self.resources.milli_gpu, length)

@@ -1,4 +1,4 @@
-"""Why a job waits in the scheduler's queue."""
+"""Why a run waits in the scheduler's queue, in the words of jobs."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,8 +6,8 @@ from enum import StrEnum
 from servicekit.values import Value
 
 
-class ReasonKind(StrEnum):
-    """Kinds of reason, the dominant first."""
+class WaitingKind(StrEnum):
+    """What holds a run back, the dominant reason."""
 
     MISCONFIGURED = "MISCONFIGURED"
     EXCEEDS_POOL = "EXCEEDS_POOL"
@@ -16,19 +16,13 @@ class ReasonKind(StrEnum):
     PRIORITY = "PRIORITY"
 
 
-class WaitingReason(Value, frozen=True):
-    """The one reason that dominates, what would help, and when the job should start.
+class Waiting(Value, frozen=True):
+    """Why a run waits, and until when; ``position`` 0 and times of None are unknown."""
 
-    Attributes:
-        position: place in the queue of its pool, from 1.
-        remedy: smallest change that would start it now; empty means unknown.
-        start_earliest: earliest predicted start; None means unknown. So does ``start_latest``.
-    """
-
-    kind: ReasonKind
+    kind: WaitingKind
     message: str
-    position: int
-    remedy: str
-    found_at: datetime
+    position: int = 0
     start_earliest: datetime | None = None
     start_latest: datetime | None = None
+    remedy: str = ""
+    found_at: datetime | None = None

@@ -4,17 +4,22 @@ Each restarts from its cursor after any failure.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, TypeAlias
 
-from job_service.application.commands import MoveCursor
+from job_service.application.commands.acting import Policy
+from job_service.application.commands.cursors import MoveCursor
+from job_service.application.commands.starting import ReleaseJobs
 from job_service.application.following import READER, ApplyReports
 from job_service.application.ports import QueuedRun, Reader, Scheduler
-from job_service.domain.job import EventKind
+from job_service.domain.job import SCHEDULER, EventKind
 from job_service.domain.reports import Report
+from job_service.domain.runs import RetryRule
 from job_service.entrypoints.events import EventDecoder
+from servicekit.clock import Clock
 from servicekit.eventlog import EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
@@ -24,6 +29,13 @@ NOTED_EVERY_S = 0.1
 REPORTS = 500
 LINGER_S = 0.002
 CATALOGUE_REFRESH_S = 30.0
+RELEASED = 500
+RELEASE_EVERY_S = 0.25
+LOOK_BACK = timedelta(minutes=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_HANDED_OVER = frozenset({EventKind.QUEUED, EventKind.PREEMPTED})
+_ENDED = frozenset({EventKind.COMPLETED, EventKind.FAILED, EventKind.REJECTED, EventKind.CANCELLED})
 
 Told: TypeAlias = tuple[list[Report], str]
 """Reports, and the position in the scheduler's log that they reach to."""
@@ -31,30 +43,35 @@ Told: TypeAlias = tuple[list[Report], str]
 
 @dataclass(frozen=True)
 class Forwarder:
-    """The outbox: hands queued jobs to the scheduler and stops the runs of cancelled ones.
+    """The outbox: hands queued jobs to the scheduler and stops the runs of jobs that were ended.
 
-    The cursor moves after the calls, now and then and when the loop is stopped: what a crash
-    repeats, the run's id makes harmless.
+    It also lets jobs go on that waited for one that has ended. The cursor moves after the calls,
+    now and then and when the loop is stopped: what a crash repeats, the run's id makes harmless.
     """
 
     log: EventLog
     writer: Writer[Any]
     scheduler: Scheduler
     decode: EventDecoder
+    actor_of: Callable[[RecordedEvent], str]
     reader: Reader
+    policy: Policy
+    clock: Clock
 
     async def run(self) -> None:
         """Follows the service's own log from its cursor on."""
         position = await self.reader.position(FORWARD)
-        after = self.log.revision(position) if position else 0
+        noted = after = self.log.revision(position) if position else 0
         unnoted, due = False, 0.0
         try:
             async for batch in self.log.follow(after):
                 unnoted = await self._deliver(batch) or unnoted
                 after = batch[-1].revision if batch else after
-                if unnoted and monotonic() >= due:
+                # In a quiet moment also what was none of its business: the log is trimmed so far.
+                quiet = not batch and after > noted
+                if quiet or (unnoted and monotonic() >= due):
                     await self._note(after)
-                    unnoted, due = False, monotonic() + NOTED_EVERY_S
+                    noted, unnoted, due = after, False, monotonic() + NOTED_EVERY_S
         except asyncio.CancelledError:
             if unnoted:
                 await self._note(after)
@@ -64,18 +81,59 @@ class Forwarder:
         await self.writer.execute(MoveCursor(FORWARD, self.log.token(revision)))
 
     async def _deliver(self, batch: list[RecordedEvent]) -> bool:
-        queued = self._runs(batch, EventKind.QUEUED, EventKind.PREEMPTED)
-        cancelled = self._runs(batch, EventKind.CANCELLED)
+        queued = self._runs(it for it in batch if it.kind in _HANDED_OVER)
+        stopped = self._runs(it for it in batch if self._was_ended(it))
         if queued and (refused := await self.scheduler.enqueue(queued)):
-            await self.writer.execute(ApplyReports(tuple(refused)))
-        if cancelled:
-            await self.scheduler.cancel([queued.run.id for queued in cancelled])
-        return bool(queued or cancelled)
+            await self.writer.execute(ApplyReports(tuple(refused), "", self.policy.retry))
+        if stopped:
+            await self.scheduler.cancel([stopped.run.id for stopped in stopped])
+        released = await self._release([it.subject for it in batch if it.kind in _ENDED])
+        return bool(queued or stopped or released)
 
-    def _runs(self, batch: list[RecordedEvent], *kinds: EventKind) -> list[QueuedRun]:
-        """The runs of jobs that such an event happened to; a job never queued has none."""
-        jobs = [(self.decode(it).job, it.traceparent) for it in batch if it.kind in kinds]
+    async def _release(self, ended: list[str]) -> bool:
+        waiting = await self.reader.dependents(ended) if ended else []
+        for start in range(0, len(waiting), RELEASED):
+            part = tuple(waiting[start : start + RELEASED])
+            await self.writer.execute(ReleaseJobs(part, self.policy, self.clock.now()))
+        return bool(waiting)
+
+    def _was_ended(self, event: RecordedEvent) -> bool:
+        """Whether a job ended though its run had not."""
+        return event.kind in _ENDED and self.actor_of(event) != SCHEDULER
+
+    def _runs(self, events: Iterable[RecordedEvent]) -> list[QueuedRun]:
+        """The runs of jobs that these events happened to; a job never queued has none."""
+        jobs = [(self.decode(it).job, it.traceparent) for it in events]
         return [QueuedRun(job, job.run, trace) for job, trace in jobs if job.run]
+
+
+@dataclass(frozen=True)
+class Releaser:
+    """Lets jobs go on whose time has come: not before then, or after the pause of a retry.
+
+    It looks back a little each time, for a change may commit later than the time it carries.
+    """
+
+    writer: Writer[Any]
+    reader: Reader
+    policy: Policy
+    clock: Clock
+
+    async def run(self) -> None:
+        """Looks for ever."""
+        seen = EPOCH
+        while True:
+            now = self.clock.now()
+            await self._release(seen, now)
+            seen = now - LOOK_BACK
+            await asyncio.sleep(RELEASE_EVERY_S)
+
+    async def _release(self, seen: datetime, now: datetime) -> None:
+        after = (seen, "")
+        while due := await self.reader.due(after, now, RELEASED):
+            job_ids = tuple(job_id for _, job_id in due)
+            await self.writer.execute(ReleaseJobs(job_ids, self.policy, now))
+            after = due[-1]
 
 
 @dataclass(frozen=True)
@@ -85,13 +143,14 @@ class Follower:
     writer: Writer[Any]
     scheduler: Scheduler
     reader: Reader
+    retry: RetryRule
 
     async def run(self) -> None:
         """Follows the scheduler's log from the cursor on."""
         position = await self.reader.position(READER)
         async for reports, reached in gathered(self.scheduler.watch(position)):
             if reports:
-                await self.writer.execute(ApplyReports(tuple(reports), reached))
+                await self.writer.execute(ApplyReports(tuple(reports), reached, self.retry))
 
 
 async def gathered(stream: AsyncIterator[Told]) -> AsyncIterator[Told]:

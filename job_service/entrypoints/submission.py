@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import ClassVar
 
 from gpuaas.job.v1.job_service_pb2 import SubmitJobRequest
-from job_service.application.commands import Policy, SubmitJob
+from job_service.application.commands.acting import Policy
+from job_service.application.commands.submitting import SubmitJob, prefetch_owners
 from job_service.application.ports import UnitOfWork
 from job_service.domain.job import Job, Owner
-from job_service.domain.quantity import period_of
 from job_service.entrypoints.decoding.submits import submitted_spec
 from servicekit.values import Value
 
@@ -28,11 +28,14 @@ class Submission(Value, frozen=True):
     owner: Owner
     policy: Policy
     now: datetime
+    more_ids: tuple[str, ...] = ()
+    sees_all: bool = False
+    role: str = "USER"
 
     @staticmethod
     def prefetch(unit: UnitOfWork, submissions: "Sequence[Submission]") -> None:
-        """Reads the accounts of all submitters in one statement."""
-        unit.accounts.load([(it.owner.id, period_of(it.now)) for it in submissions])
+        """Reads what all submits change in two statements."""
+        prefetch_owners(unit, [(it.owner, it.now) for it in submissions])
 
     def run(self, unit: UnitOfWork) -> Job:
         """The new job; raises what decoding and SubmitJob refuse."""
@@ -45,5 +48,16 @@ class Submission(Value, frozen=True):
             InvalidArgument, Unimplemented: the request makes no sense, or asks for what is not
                 built; nothing is stored.
         """
-        spec = submitted_spec(SubmitJobRequest.FromString(self.request), self.known_types)
-        return SubmitJob(self.job_id, self.run_id, self.owner, spec, self.policy, self.now)
+        request = SubmitJobRequest.FromString(self.request)
+        spec = submitted_spec(request, self.known_types, self.policy.longest_overrun)
+        return SubmitJob(
+            self.job_id,
+            self.run_id,
+            self.owner,
+            spec,
+            self.policy,
+            self.now,
+            self.more_ids,
+            self.sees_all,
+            role=self.role,
+        )

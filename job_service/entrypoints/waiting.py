@@ -1,44 +1,70 @@
-"""Why queued jobs wait, asked of the scheduler and kept for a moment."""
+"""Why jobs wait, asked of the scheduler only for the jobs that somebody looks at.
 
-from collections.abc import Iterable, Mapping
+No row says it: a queue of a hundred thousand would have to be written anew with every start. What
+was answered is good for a second; while the scheduler is away a job says what its own state says.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from time import monotonic
 
+from gpuaas.job.v1 import job_pb2
 from job_service.application.ports import Scheduler
 from job_service.domain.job import Job, JobState
-from job_service.domain.waiting import WaitingReason
+from job_service.domain.waiting import Waiting
+from job_service.entrypoints.encoding.jobs import job_message, write_waiting
+from servicekit.clock import Clock
 from servicekit.errors import Failure
 
-FRESH_S = 1.0
-MOST = 1_000
-_KEPT = 10_000
+GOOD_FOR_S = 1.0
+PATIENCE_S = 0.5
+KEPT = 10_000
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass
-class Waiting:
-    """Reasons by run. A scheduler that does not answer costs the reasons and nothing else."""
+class Explainer:
+    """Explains jobs on their way out."""
 
     scheduler: Scheduler
-    _known: dict[str, tuple[float, WaitingReason | None]] = field(default_factory=dict)
+    clock: Clock
+    _known: dict[str, tuple[float, Waiting | None]] = field(default_factory=dict)
+    _silent_until: float = 0.0
 
-    async def reasons(self, jobs: Iterable[Job]) -> Mapping[str, WaitingReason]:
-        """Why those of these jobs that are queued wait, by run, as it was a second ago or later."""
-        run_ids = [job.run.id for job in jobs if job.state is JobState.QUEUED and job.run]
-        now = monotonic()
-        asked = [it for it in run_ids[:MOST] if now - self._known.get(it, _NEVER)[0] > FRESH_S]
-        if asked:
+    async def messages(self, jobs: Sequence[Job]) -> list[job_pb2.Job]:
+        """The jobs as messages, those in the queue with what the scheduler says about them."""
+        waiting = {it.run.id: it for it in jobs if it.run and _queued(it)}
+        reasons = await self._reasons(list(waiting)) if waiting else {}
+        messages = []
+        for job in jobs:
+            message = job_message(job)
+            if job.run and (reason := reasons.get(job.run.id)):
+                write_waiting(message.waiting, reason)
+            messages.append(message)
+        return messages
+
+    async def _reasons(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
+        now = self.clock.monotonic()
+        asked = [it for it in run_ids if self._known.get(it, (0.0, None))[0] <= now]
+        if asked and now >= self._silent_until:
             await self._ask(asked, now)
-        found = ((it, self._known.get(it, _NEVER)[1]) for it in run_ids)
-        return {run_id: reason for run_id, reason in found if reason is not None}
+        known = {it: self._known[it] for it in run_ids if it in self._known}
+        return {it: reason for it, (until, reason) in known.items() if reason and until > now}
 
     async def _ask(self, run_ids: list[str], now: float) -> None:
         try:
-            reasons = await self.scheduler.reasons(run_ids)
-        except Failure:
-            reasons = {}
-        if len(self._known) > _KEPT:
+            async with asyncio.timeout(PATIENCE_S):
+                found = await self.scheduler.explain(run_ids)
+        except (Failure, TimeoutError) as error:
+            _log.debug("The scheduler explains nothing: %s", error)
+            self._silent_until = now + GOOD_FOR_S
+            return
+        if len(self._known) > KEPT:
             self._known.clear()
-        self._known.update((it, (now, reasons.get(it))) for it in run_ids)
+        self._known |= {it: (now + GOOD_FOR_S, found.get(it)) for it in run_ids}
 
 
-_NEVER: tuple[float, WaitingReason | None] = (float("-inf"), None)
+def _queued(job: Job) -> bool:
+    return job.state is JobState.QUEUED and job.held_until is None

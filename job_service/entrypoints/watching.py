@@ -4,7 +4,9 @@ The six promises of the contract (ordered, unique, atomic, reliable, resumable, 
 the event log; here events are filtered, encoded once for all watchers, and cut into messages.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -15,6 +17,7 @@ from job_service.domain.job import Job, JobEvent, JobState
 from job_service.entrypoints.encoding.jobs import job_message, write_event
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
+from servicekit.errors import ResourceExhausted
 from servicekit.eventlog import BOOKMARK, EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.wellknown import timestamp
@@ -34,17 +37,11 @@ class Filter:
 
     def about(self, job: Job) -> bool:
         """Whether everything that never changes about the job matches."""
-        query, labels = self.query, job.spec.labels
-        return (
-            (not query.owner_id or job.owner.id == query.owner_id)
-            and (not query.team or job.owner.team == query.team)
-            and (not self.job_ids or job.id in self.job_ids)
-            and all(key in labels and value in (None, labels[key]) for key, value in query.labels)
-        )
+        return (not self.job_ids or job.id in self.job_ids) and self.query.about(job)
 
     def shows(self, state: JobState | None) -> bool:
         """Whether a job in this state matches; no job does not."""
-        return state is not None and (not self.query.states or state in self.query.states)
+        return self.query.shows(state)
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,30 @@ class JobWatch:
     log: EventLog
     decode: EventDecoder
     clock: Clock
+    most_per_caller: int = 100
     messages: dict[int, job_event_pb2.JobEvent] = field(default_factory=dict)
+    open_streams: Counter[str] = field(default_factory=Counter)
+
+    @contextmanager
+    def counted(self, caller_id: str) -> Iterator[None]:
+        """Counts a stream of the caller while it is open.
+
+        Raises:
+            ResourceExhausted: TOO_MANY_WATCHES, as many are open as are allowed.
+        """
+        if self.open_streams[caller_id] >= self.most_per_caller:
+            raise ResourceExhausted(
+                f"{self.most_per_caller} streams are open already; close one first.",
+                reason="TOO_MANY_WATCHES",
+                metadata={"limit": str(self.most_per_caller)},
+            )
+        self.open_streams[caller_id] += 1
+        try:
+            yield
+        finally:
+            self.open_streams[caller_id] -= 1
+            if not self.open_streams[caller_id]:
+                del self.open_streams[caller_id]
 
     async def follow(
         self, wanted: Filter, token: str, snapshot: bool
@@ -124,10 +144,14 @@ class JobWatch:
         return known
 
     def _encoded(self, recorded: RecordedEvent, event: JobEvent) -> job_event_pb2.JobEvent:
-        revision, message = recorded.revision, job_event_pb2.JobEvent()
+        message = job_event_pb2.JobEvent()
+        self.write(message, event, recorded.revision)
+        return message
+
+    def write(self, message: job_event_pb2.JobEvent, event: JobEvent, revision: int) -> None:
+        """An event of the log, in place."""
         event_id = str(UUID(bytes=self.log.identity + revision.to_bytes(8, "big")))
         write_event(message, event, revision, event_id, self.log.token(revision))
-        return message
 
 
 def _cut(

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from scheduler_service.application.ports import FinishedRun, Run
+from scheduler_service.domain.output import OutputLine, output_of
 from scheduler_service.domain.simulation import Course, course
+from scheduler_service.domain.workload import Workload
 from servicekit.clock import Clock
 
 _AT_LEAST = 0.001
@@ -73,6 +75,11 @@ class SimulatedBackend:
             except TimeoutError:
                 continue
         return ended
+
+    async def output(self, workload: Workload) -> Sequence[OutputLine]:
+        """Gives what the workload has written by now; nothing is kept, all of it can be told."""
+        plan = course(workload.spec, workload.simulation, self._seed, self._failure_rate)
+        return output_of(workload, plan, self._speed, self._clock.now())
 
     def collect(self) -> list[FinishedRun]:
         """Gives the runs that have ended by now, in the order of their ends, and forgets them."""

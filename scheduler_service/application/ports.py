@@ -8,6 +8,7 @@ from scheduler_service.domain.answers import Explanation, Load, Quote
 from scheduler_service.domain.events import WorkloadEvent
 from scheduler_service.domain.last_hour import HourFigures
 from scheduler_service.domain.outcome import Outcome
+from scheduler_service.domain.output import OutputLine
 from scheduler_service.domain.resources import Node, Placement, Pool
 from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
 from scheduler_service.domain.workload import Workload, WorkloadState
@@ -238,3 +239,6 @@ class Backend(Protocol):
 
     async def finished(self) -> Sequence[FinishedRun]:
         """Waits until runs have ended by themselves and gives all of them, each once."""
+
+    async def output(self, workload: Workload) -> Sequence[OutputLine]:
+        """Gives everything that a workload has written by now, in order."""

@@ -19,6 +19,7 @@ from scheduler_service.application.ports import Backend, Foresight, History, Rea
 from scheduler_service.domain.answers import PoolUse
 from scheduler_service.domain.workload import Workload
 from scheduler_service.entrypoints import answers, decoding, encoding
+from scheduler_service.entrypoints.output import output
 from scheduler_service.entrypoints.watch import EventFeed
 from servicekit.call import current_call
 from servicekit.clock import Clock
@@ -98,6 +99,14 @@ class SchedulerApi(SchedulerServiceServicer):
         """Streams the log."""
         wanted = frozenset(request.workload_ids)
         async for message in self.feed.messages(request.resume_token, wanted):
+            yield message
+
+    async def StreamWorkloadLogs(
+        self, request: pb.StreamWorkloadLogsRequest, context: Context
+    ) -> AsyncIterator[pb.StreamWorkloadLogsResponse]:
+        """Streams the output of a workload."""
+        workload_id = decoding.workload_id("workload_id", request.workload_id)
+        async for message in output(self.reader, self.backend, workload_id, request):
             yield message
 
     async def GetWorkload(

@@ -1,16 +1,23 @@
 """The ports of job_service in memory, held to the same contract suite as the databases."""
 
 import asyncio
+import itertools
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from job_service.application.ports import EntryQuery, JobQuery, QueuedRun
+from job_service.application.ports import AccountQuery, EntryQuery, JobQuery, QueuedRun
+from job_service.domain.approval import Rules
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, JobEvent
-from job_service.domain.ledger import Account, Entry
+from job_service.domain.job import Job, JobEvent, JobState, Owner
+from job_service.domain.ledger import STANDING, Account, Entry, EntryKind
+from job_service.domain.output import OutputLine
 from job_service.domain.reports import Report
-from job_service.domain.waiting import WaitingReason
+from job_service.domain.runs import Run
+from job_service.domain.waiting import Waiting
+from job_service.domain.webhook import Delivery, Webhook
 from servicekit.clock import to_micros
 from servicekit.errors import Aborted
 from servicekit.values import replace
@@ -21,6 +28,8 @@ class FakeJobs:
     """Jobs in a dictionary."""
 
     by_id: dict[str, Job] = field(default_factory=dict)
+    runs: tuple[tuple[str, Run], ...] = ()
+    archived: tuple[Job, ...] = ()
 
     def load(self, job_ids: Iterable[str]) -> None:
         pass
@@ -43,6 +52,24 @@ class FakeJobs:
             raise LookupError(job.id)
         self.by_id[job.id] = job
 
+    def archive(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            del self.by_id[job.id]
+            self.archived = (*self.archived, job)
+
+    def keep_run(self, job_id: str, run: Run) -> None:
+        if any(
+            run.id == other.id or run.attempt == other.attempt for other in self.runs_of(job_id)
+        ):
+            raise Aborted("not unique")
+        self.runs = (*self.runs, (job_id, run))
+
+    def runs_of(self, job_id: str) -> list[Run]:
+        return [run for owner, run in self.runs if owner == job_id]
+
+    def load_counts(self, owners: Iterable[Owner]) -> None:
+        pass
+
 
 @dataclass
 class FakeAccounts:
@@ -53,13 +80,18 @@ class FakeAccounts:
     def load(self, keys: Iterable[tuple[str, str]]) -> None:
         pass
 
-    def find(self, owner_id: str, period: str) -> Account | None:
-        return self.by_key.get((owner_id, period))
+    def find(self, subject: str, period: str) -> Account | None:
+        return self.by_key.get((subject, period))
 
     def save(self, account: Account) -> None:
-        if min(account.reserved, account.used, account.available) < 0:
+        unreserved = account.used - account.overrun
+        if min(account.reserved, unreserved, account.overrun) < 0:
+            raise Aborted("negative")
+        if account.available + account.overrun < 0:
             raise Aborted("overdrawn")
-        self.by_key[account.owner_id, account.period] = account
+        if account.reserved_total != unreserved + account.refunded_total + account.reserved:
+            raise Aborted("does not add up")
+        self.by_key[account.subject, account.period] = account
 
 
 @dataclass
@@ -72,9 +104,94 @@ class FakeLedger:
         for entry in entries:
             if any(_clashes(entry, other) for other in self.entries):
                 raise Aborted("not unique")
-            if entry.amount <= 0 or entry.left < 0:
+            if entry.amount == 0 or (entry.amount < 0 and entry.kind is not EntryKind.LIMIT_CHANGE):
                 raise Aborted("no movement")
+            if entry.left < 0 and entry.kind in (EntryKind.RESERVE, EntryKind.ALLOWANCE):
+                raise Aborted("overdrawn")
             self.entries.append(entry)
+
+
+@dataclass
+class FakeRules:
+    """All rules in a variable."""
+
+    rules: Rules | None = None
+
+    def load(self) -> None:
+        pass
+
+    def get(self) -> Rules | None:
+        return self.rules
+
+    def save(self, rules: Rules) -> None:
+        self.rules = rules
+
+
+@dataclass
+class FakeWebhooks:
+    """Webhooks in a dictionary, beside their deliveries."""
+
+    deliveries: "FakeDeliveries"
+    by_id: dict[str, Webhook] = field(default_factory=dict)
+
+    def find(self, webhook_id: str) -> Webhook | None:
+        return self.by_id.get(webhook_id)
+
+    def count(self, owner_id: str) -> int:
+        return sum(owner_id in ("", it.owner_id) for it in self.by_id.values())
+
+    def add(self, webhook: Webhook) -> None:
+        if webhook.id in self.by_id:
+            raise Aborted("not unique")
+        self.by_id[webhook.id] = webhook
+
+    def save(self, webhook: Webhook) -> None:
+        self.by_id[webhook.id] = webhook
+
+    def remove(self, webhook_id: str) -> None:
+        del self.by_id[webhook_id]
+        its = [it.id for it in self.deliveries.by_id.values() if it.webhook_id == webhook_id]
+        self.deliveries.remove(its)
+
+
+@dataclass
+class FakeDeliveries:
+    """Deliveries in a dictionary."""
+
+    by_id: dict[str, Delivery] = field(default_factory=dict)
+
+    def load(self, delivery_ids: Iterable[str]) -> None:
+        pass
+
+    def find(self, delivery_id: str) -> Delivery | None:
+        return self.by_id.get(delivery_id)
+
+    def add(self, delivery: Delivery) -> None:
+        if delivery.id in self.by_id:
+            raise Aborted("not unique")
+        self.by_id[delivery.id] = delivery
+
+    def save(self, delivery: Delivery) -> None:
+        self.by_id[delivery.id] = delivery
+
+    def remove(self, delivery_ids: Iterable[str]) -> None:
+        for delivery_id in delivery_ids:
+            self.by_id.pop(delivery_id, None)
+
+    def forget(self, before: datetime, most: int) -> int:
+        dead = [it for it in self.by_id.values() if it.due_at is None and it.last_at]
+        old = [it.id for it in dead if it.last_at and it.last_at < before][:most]
+        self.remove(old)
+        return len(old)
+
+    def due(self, now: datetime, busy: Iterable[str], each: int, limit: int) -> list[Delivery]:
+        busy, turns, found = set(busy), Counter[str](), list[tuple[int, datetime, str]]()
+        waiting = [(it.due_at, it.revision, it) for it in self.by_id.values() if it.due_at]
+        for due_at, _, delivery in sorted(waiting, key=lambda it: it[:2]):
+            if due_at <= now and delivery.webhook_id not in busy:
+                turns[delivery.webhook_id] += 1
+                found.append((turns[delivery.webhook_id], due_at, delivery.id))
+        return [self.by_id[it] for turn, _, it in sorted(found) if turn <= each][:limit]
 
 
 @dataclass
@@ -82,9 +199,13 @@ class FakeEvents:
     """Events in a list; their revisions are their places, from 1."""
 
     appended: list[JobEvent] = field(default_factory=list)
+    floor: int = 0
 
     def append(self, events: Sequence[JobEvent]) -> None:
         self.appended += events
+
+    def trim(self, revision: int) -> None:
+        self.floor = max(self.floor, revision)
 
 
 @dataclass
@@ -107,18 +228,28 @@ class FakeUnit:
     jobs: FakeJobs = field(default_factory=FakeJobs)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     ledger: FakeLedger = field(default_factory=FakeLedger)
+    rules: FakeRules = field(default_factory=FakeRules)
     events: FakeEvents = field(default_factory=FakeEvents)
     cursors: FakeCursors = field(default_factory=FakeCursors)
+    deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
+    webhooks: FakeWebhooks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.webhooks = FakeWebhooks(self.deliveries)
 
     def copy(self) -> "FakeUnit":
         """Another unit that holds the same; rows never change, so a flat copy is one."""
-        return FakeUnit(
-            FakeJobs(dict(self.jobs.by_id)),
+        copy = FakeUnit(
+            FakeJobs(dict(self.jobs.by_id), self.jobs.runs, self.jobs.archived),
             FakeAccounts(dict(self.accounts.by_key)),
             FakeLedger(list(self.ledger.entries)),
-            FakeEvents(list(self.events.appended)),
+            FakeRules(self.rules.rules),
+            FakeEvents(list(self.events.appended), self.events.floor),
             FakeCursors(dict(self.cursors.positions)),
+            FakeDeliveries(dict(self.deliveries.by_id)),
         )
+        copy.webhooks.by_id = dict(self.webhooks.by_id)
+        return copy
 
 
 @dataclass
@@ -138,13 +269,20 @@ class FakeStore:
         return self.run(command)
 
     async def job(self, job_id: str) -> Job:
+        for job in self.unit.jobs.archived:
+            if job.id == job_id:
+                return job
         return self.unit.jobs.get(job_id)
 
     async def jobs(self, query: JobQuery, after: tuple[int, str] | None, limit: int) -> list[Job]:
         def key(job: Job) -> tuple[int, str]:
             return to_micros(job.updated_at if query.by_update else job.created_at), job.id
 
-        found = [job for job in self.unit.jobs.by_id.values() if _matches(query, job)]
+        found = [
+            job
+            for job in self.unit.jobs.by_id.values()
+            if query.about(job) and query.shows(job.state)
+        ]
         found.sort(key=key, reverse=not query.ascending)
         if after is not None and query.ascending:
             found = [job for job in found if key(job) > after]
@@ -158,11 +296,98 @@ class FakeStore:
         shown = [job for job in found if (job.id in job_ids if job_ids else not job.state.ended)]
         return len(self.unit.events.appended), shown
 
+    async def job_events(self, job_id: str, after: int, limit: int) -> list[tuple[int, JobEvent]]:
+        numbered = enumerate(self.unit.events.appended, 1)
+        return [it for it in numbered if it[1].job.id == job_id and it[0] > after][:limit]
+
+    async def runs(self, job_id: str, before: int, limit: int) -> list[Run]:
+        runs = [run for run in self.unit.jobs.runs_of(job_id) if run.attempt < before]
+        return sorted(runs, key=lambda run: -run.attempt)[:limit]
+
+    async def counts(self, owner_id: str = "", team: str = "") -> dict[JobState, int]:
+        found = Counter(
+            job.state
+            for job in self.unit.jobs.by_id.values()
+            if (not owner_id or job.owner.id == owner_id) and (not team or job.owner.team == team)
+        )
+        return {state: found[state] for state in JobState}
+
+    async def dependents(self, job_ids: Iterable[str]) -> list[str]:
+        wanted = set(job_ids)
+        return [
+            job.id
+            for job in self.unit.jobs.by_id.values()
+            if any(it.job_id in wanted for it in job.spec.dependencies)
+        ]
+
+    async def due(
+        self, after: tuple[datetime, str], until: datetime, limit: int
+    ) -> list[tuple[datetime, str]]:
+        times = [
+            (job.spec.not_before if job.state is JobState.APPROVED else job.held_until, job.id)
+            for job in self.unit.jobs.by_id.values()
+        ]
+        return sorted((at, it) for at, it in times if at and at <= until and (at, it) > after)[
+            :limit
+        ]
+
     async def position(self, name: str) -> str:
         return self.unit.cursors.get(name)
 
-    async def account(self, owner_id: str, period: str) -> Account | None:
-        return self.unit.accounts.find(owner_id, period)
+    async def approval_rules(self) -> Rules | None:
+        return self.unit.rules.rules
+
+    async def undecided(self, before: datetime, limit: int) -> list[str]:
+        waiting = [it for it in self.unit.jobs.by_id.values() if it.state is JobState.PENDING]
+        stale = sorted((it.created_at, it.id) for it in waiting if it.created_at < before)
+        return [job_id for _, job_id in stale][:limit]
+
+    async def archivable(self, before: datetime, limit: int) -> list[str]:
+        jobs = self.unit.jobs.by_id.values()
+        named = {it.job_id for job in jobs for it in job.spec.dependencies}
+        old = [it for it in jobs if it.state.ended and it.updated_at < before]
+        old.sort(key=lambda it: (it.updated_at, it.id))
+        return [it.id for it in old if it.id not in named][:limit]
+
+    async def trimmable(self, before: datetime, limit: int) -> int:
+        first = self.unit.events.floor
+        events = self.unit.events.appended[first : first + limit]
+        old = list(itertools.takewhile(lambda it: it.at < before, events))
+        return first + len(old) if old else 0
+
+    async def webhook(self, webhook_id: str) -> Webhook | None:
+        return self.unit.webhooks.find(webhook_id)
+
+    async def webhooks(
+        self, owner_id: str, after: tuple[int, str] | None, limit: int
+    ) -> list[Webhook]:
+        found = [it for it in self.unit.webhooks.by_id.values() if owner_id in ("", it.owner_id)]
+        found.sort(key=_webhook_order, reverse=True)
+        return [it for it in found if after is None or _webhook_order(it) < after][:limit]
+
+    async def dead_letters(self, webhook_id: str, after: int | None, limit: int) -> list[Delivery]:
+        dead = [it for it in self.unit.deliveries.by_id.values() if it.due_at is None]
+        its = [it for it in dead if it.webhook_id == webhook_id]
+        its.sort(key=lambda it: -it.revision)
+        return [it for it in its if after is None or it.revision < after][:limit]
+
+    async def next_delivery_at(self) -> datetime | None:
+        due = [it.due_at for it in self.unit.deliveries.by_id.values() if it.due_at]
+        return min(due, default=None)
+
+    async def account(self, subject: str, period: str) -> Account | None:
+        return self.unit.accounts.find(subject, period)
+
+    async def accounts(self, query: AccountQuery, after: str, limit: int) -> list[Account]:
+        kind = "team:" if query.teams else "user:"
+        shown = [
+            account
+            for account in sorted(self.unit.accounts.by_key.values(), key=_account_order)
+            if account.period in (STANDING, query.period) and account.subject.startswith(kind)
+        ]
+        members = {it.subject for it in shown if query.member_of in ("", it.team)}
+        page = sorted(it for it in members if it > after)[:limit]
+        return [account for account in shown if account.subject in page]
 
     async def entries(
         self, query: EntryQuery, after: tuple[str, int] | None, limit: int
@@ -180,6 +405,8 @@ class FakeScheduler:
     refuses: dict[str, Report] = field(default_factory=dict)
     enqueued: list[QueuedRun] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    waits: dict[str, Waiting] = field(default_factory=dict)
+    lines: dict[str, list[OutputLine]] = field(default_factory=dict)
     reports: asyncio.Queue[tuple[list[Report], str]] = field(default_factory=asyncio.Queue)
     watched_from: list[str] = field(default_factory=list)
 
@@ -195,11 +422,25 @@ class FakeScheduler:
         while True:
             yield await self.reports.get()
 
-    async def reasons(self, run_ids: Sequence[str]) -> dict[str, WaitingReason]:
-        return {}
-
     async def gpu_types(self) -> frozenset[str]:
         return self.gpu
+
+    async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
+        return {run_id: self.waits[run_id] for run_id in run_ids if run_id in self.waits}
+
+    async def output(
+        self, run_id: str, offset: int, tail_lines: int, *, follow: bool
+    ) -> AsyncIterator[tuple[list[OutputLine], int]]:
+        lines = self.lines.get(run_id, [])
+        yield lines[-tail_lines:] if tail_lines else lines[offset:], len(lines)
+
+
+def _webhook_order(webhook: Webhook) -> tuple[int, str]:
+    return to_micros(webhook.created_at), webhook.id
+
+
+def _account_order(account: Account) -> tuple[str, str]:
+    return account.subject, account.period
 
 
 def _order(entry: Entry) -> tuple[str, int]:
@@ -207,32 +448,13 @@ def _order(entry: Entry) -> tuple[str, int]:
 
 
 def _clashes(one: Entry, other: Entry) -> bool:
-    same_owner = one.owner_id == other.owner_id
-    return one.id == other.id or (same_owner and _order(one) == _order(other))
-
-
-def _matches(query: JobQuery, job: Job) -> bool:
-    spec, labels = job.spec, job.spec.labels
-    equal = [
-        (query.owner_id, job.owner.id),
-        (query.team, job.owner.team),
-        (query.gpu_type, spec.resources.gpu_type),
-        (query.pool, spec.pool),
-        (query.provider, spec.provider),
-    ]
-    return (
-        all(wanted in ("", found) for wanted, found in equal)
-        and (not query.states or job.state in query.states)
-        and spec.name.startswith(query.name_prefix)
-        and (query.created_from is None or job.created_at >= query.created_from)
-        and (query.created_to is None or job.created_at < query.created_to)
-        and all(key in labels and value in (None, labels[key]) for key, value in query.labels)
-    )
+    same_subject = one.subject == other.subject
+    return one.id == other.id or (same_subject and _order(one) == _order(other))
 
 
 def _is_asked_for(query: EntryQuery, entry: Entry) -> bool:
     return (
-        entry.owner_id == query.owner_id
+        entry.subject == query.subject
         and query.job_id in ("", entry.job_id)
         and (not query.kinds or entry.kind in query.kinds)
         and (query.from_time is None or entry.at >= query.from_time)

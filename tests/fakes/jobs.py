@@ -3,28 +3,18 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from job_service.application.commands import (
-    ApproveJob,
-    Caller,
-    CancelJob,
-    Policy,
-    RejectJob,
-    StartJob,
-    SubmitJob,
-)
-from job_service.domain.approval import AutoApproval
-from job_service.domain.job import (
-    Change,
-    DeviceSlice,
-    Job,
-    NodeSlice,
-    Owner,
-    Placement,
-    submit,
-)
+from job_service.application.commands.acting import Caller, Policy
+from job_service.application.commands.approving import ApproveJob, RejectJob
+from job_service.application.commands.cancelling import CancelJob
+from job_service.application.commands.quota import SetQuota
+from job_service.application.commands.starting import StartJob
+from job_service.application.commands.submitting import SubmitJob
+from job_service.domain.approval import default_rules
+from job_service.domain.job import Change, Job, Owner, submit
 from job_service.domain.quantity import MILLI_GPU_SECONDS_PER_HOUR as HOUR
 from job_service.domain.quantity import period_of
 from job_service.domain.reports import Report, ReportKind
+from job_service.domain.runs import DeviceSlice, NodeSlice, Placement
 from job_service.domain.spec import JobSpec, ResourceSpec
 
 __all__ = ["HOUR"]
@@ -81,10 +71,16 @@ def running(job_id: str = "j1", **fields: Any) -> Job:
     return queued(job_id, **fields).run_started(PLACEMENT, NOW).job
 
 
-def policy(hours: float = 10, auto_hours: float = 0, *, auto_start: bool = True) -> Policy:
-    """A policy with so many hours a month, and of how many a job is approved by itself."""
+def policy(
+    hours: float = 10, auto_hours: float = 0, two_hours: float = 0, *, auto_start: bool = True
+) -> Policy:
+    """A policy with so many hours a month.
+
+    Jobs of up to ``auto_hours`` are approved by themselves, above ``two_hours`` by two admins.
+    """
     limit = round(auto_hours * HOUR)
-    return Policy(round(hours * HOUR), AutoApproval(limit), auto_start)
+    rules = default_rules(limit, round(two_hours * HOUR))
+    return Policy(round(hours * HOUR), rules, auto_start)
 
 
 def submit_command(job_id: str = "j1", hours: float = 1, **fields: Any) -> SubmitJob:
@@ -121,6 +117,21 @@ def start_command(job_id: str = "j1", caller: Caller = ADMIN_CALLS) -> StartJob:
 def cancel_command(job_id: str = "j1", caller: Caller = ADA_CALLS) -> CancelJob:
     """Cancels a job."""
     return CancelJob(job_id, caller, later(), "no longer needed")
+
+
+def set_quota_command(
+    subject: str, hours: float, period: str = PERIOD, change: str = "limit"
+) -> SetQuota:
+    """Limits a user or a team to so many hours a month, from a month on."""
+    return SetQuota(
+        f"{change} of {subject} in {period}",
+        subject,
+        period,
+        round(hours * HOUR),
+        "root",
+        "as agreed",
+        NOW,
+    )
 
 
 def report(kind: ReportKind, job_id: str = "j1", **fields: Any) -> Report:

@@ -89,14 +89,14 @@ def duration(value: Duration, field: str, least: timedelta = timedelta(seconds=1
     raise invalid(field, f"a duration from {least.total_seconds():.0f} s to {LONGEST.days} days")
 
 
-def moment(request: Any, field: str) -> datetime | None:
-    """An optional time of a request."""
+def moment(request: Any, field: str, path: str = "") -> datetime | None:
+    """An optional time of a request, or of the part of one that ``path`` leads to."""
     if not request.HasField(field):
         return None
     try:
         return wellknown.moment(getattr(request, field))
     except OverflowError:
-        raise invalid(field, "a time between the years 1 and 9999") from None
+        raise invalid(path + field, "a time between the years 1 and 9999") from None
 
 
 def page_size(asked: int) -> int:

@@ -7,7 +7,7 @@ from job_service.application.ports import EntryQuery, JobQuery
 from job_service.domain.job import JobState
 from job_service.domain.ledger import EntryKind
 from job_service.entrypoints.decoding import fields
-from servicekit.errors import invalid
+from servicekit.errors import InvalidArgument, Violation, invalid
 
 MOST_IDS = 1000
 LONGEST_ID = 128
@@ -34,8 +34,6 @@ def job_query(
     team: str,
 ) -> JobQuery:
     """The conditions and the order of a list."""
-    if request.array_id:
-        raise fields.unbuilt("array_id")
     by_update, ascending = fields.known(ORDERS, request.order_by, "order_by")
     return JobQuery(
         owner_id=fields.text(owner_id, "owner_id", LONGEST_ID),
@@ -50,6 +48,40 @@ def job_query(
         created_to=fields.moment(request, "created_to"),
         by_update=by_update,
         ascending=ascending,
+        array_id=fields.text(request.array_id, "array_id", LONGEST_ID),
+    )
+
+
+def cancel_query(message: job_service_pb2.JobFilter, owner_id: str) -> JobQuery:
+    """The conditions on jobs that are to be cancelled: oldest first, unfinished ones only.
+
+    Raises:
+        InvalidArgument: SELECTOR_EMPTY, no condition is given.
+    """
+    if not message.ListFields():
+        raise selector_empty("filter", "at least one condition")
+    wanted = states(message.states) or tuple(JobState)
+    return JobQuery(
+        owner_id=fields.text(owner_id, "filter.owner_id", LONGEST_ID),
+        team=fields.text(message.team, "filter.team"),
+        states=tuple(state for state in wanted if not state.ended),
+        gpu_type=fields.text(message.gpu_type, "filter.gpu_type"),
+        pool=fields.text(message.pool, "filter.pool"),
+        provider=fields.text(message.provider, "filter.provider"),
+        labels=label_conditions(message.labels),
+        created_to=fields.moment(message, "created_to"),
+        ascending=True,
+        array_id=fields.text(message.array_id, "filter.array_id", LONGEST_ID),
+    )
+
+
+def selector_empty(field: str, expected: str) -> InvalidArgument:
+    """The refusal of a request that selects nothing."""
+    return InvalidArgument(
+        f"{field}: expected {expected}",
+        reason="SELECTOR_EMPTY",
+        metadata={"field": field},
+        violations=[Violation(field, f"expected {expected}")],
     )
 
 
@@ -65,16 +97,34 @@ def watch_query(request: job_service_pb2.WatchJobsRequest, owner_id: str) -> Job
 
 def watched_ids(job_ids: Sequence[str]) -> frozenset[str]:
     """The jobs that a watch names."""
+    return frozenset(listed_ids(job_ids))
+
+
+def listed_ids(job_ids: Sequence[str]) -> tuple[str, ...]:
+    """Ids of jobs, each once, in their order."""
     if len(job_ids) > MOST_IDS:
         raise invalid("job_ids", f"at most {MOST_IDS} ids")
-    return frozenset(fields.required(job_id, "job_ids", LONGEST_ID) for job_id in job_ids)
+    checked = (fields.required(job_id, "job_ids", LONGEST_ID) for job_id in job_ids)
+    return tuple(dict.fromkeys(checked))
 
 
-def entry_query(request: quota_service_pb2.ListLedgerEntriesRequest, owner_id: str) -> EntryQuery:
+def named_state(request: job_service_pb2.UpdateJobStatusRequest) -> JobState:
+    """The one state that a request names, by its number or as a word in any case."""
+    if bool(request.state) == bool(request.status):
+        raise invalid("state", "this or status; exactly one of them")
+    if request.state:
+        return fields.known(STATES, request.state, "state")
+    word = request.status.upper()
+    if word not in JobState.__members__:
+        raise invalid("status", f"one of {', '.join(JobState)}")
+    return JobState[word]
+
+
+def entry_query(request: quota_service_pb2.ListLedgerEntriesRequest, subject: str) -> EntryQuery:
     """The conditions of a statement."""
     kinds = [fields.known(ENTRY_KINDS, kind, "kinds") for kind in request.kinds if kind]
     return EntryQuery(
-        owner_id=owner_id,
+        subject=subject,
         job_id=fields.text(request.job_id, "job_id", LONGEST_ID),
         # The number 0 among them matches every kind.
         kinds=() if 0 in request.kinds else tuple(kinds),

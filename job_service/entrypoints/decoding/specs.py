@@ -13,7 +13,7 @@ from job_service.domain.spec import (
     Simulation,
     Strategy,
 )
-from job_service.entrypoints.decoding import fields
+from job_service.entrypoints.decoding import courses, fields
 from servicekit.errors import InvalidArgument, Violation, invalid
 
 DEFAULT_DURATION = timedelta(hours=1)
@@ -51,20 +51,29 @@ STRATEGIES: Mapping[int, Strategy | None] = {
 }
 
 
-def job_spec(message: job_pb2.JobSpec, path: str, known_types: frozenset[str]) -> JobSpec:
+def job_spec(
+    message: job_pb2.JobSpec,
+    path: str,
+    known_types: frozenset[str],
+    batch: int = 0,
+    longest_overrun: timedelta | None = None,
+) -> JobSpec:
     """A spec with its defaults filled in.
 
-    Only ``known_types`` of devices are accepted, if any are known.
+    Only ``known_types`` of devices are accepted, if any are known. ``batch`` says of how many specs
+    it is one, ``longest_overrun`` how long a run without a maximum runtime may go on; None: no
+    longer than its estimate.
 
     Raises:
         InvalidArgument: a field makes no sense; it is named by its path.
-        Unimplemented: a field asks for what is not built yet.
     """
     if message.ByteSize() > LARGEST_SPEC:
         raise invalid(path.rstrip("."), f"at most {LARGEST_SPEC} bytes, as protobuf in UTF-8")
-    _refuse_unbuilt(message, path)
     command = _command(message, path)
     estimate, max_runtime = _durations(message, path)
+    overruns = longest_overrun is not None and not message.HasField("max_runtime")
+    if longest_overrun is not None and overruns:
+        max_runtime = max(estimate, longest_overrun)
     rank = fields.known(PRIORITY_CLASSES, message.priority_class, f"{path}priority_class")
     return JobSpec(
         command=command,
@@ -83,19 +92,12 @@ def job_spec(message: job_pb2.JobSpec, path: str, known_types: frozenset[str]) -
         preemptible=message.preemptible,
         labels=fields.labels(message.labels, f"{path}labels"),
         simulation=_simulation(message, path),
+        dependencies=courses.dependencies(message.dependencies, path, batch),
+        array_size=courses.array_size(message, path),
+        overruns=overruns,
+        retry=courses.retry_rule(message, path),
+        not_before=fields.moment(message, "not_before", path),
     )
-
-
-def _refuse_unbuilt(message: job_pb2.JobSpec, path: str) -> None:
-    unbuilt = {
-        "dependencies": bool(message.dependencies),
-        "array_size": message.array_size not in (0, 1),
-        "retry": message.HasField("retry"),
-        "not_before": message.HasField("not_before"),
-    }
-    for name, asked in unbuilt.items():
-        if asked:
-            raise fields.unbuilt(path + name)
 
 
 def _command(message: job_pb2.JobSpec, path: str) -> str:

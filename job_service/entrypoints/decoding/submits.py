@@ -1,5 +1,7 @@
 """Submits of one job and of many."""
 
+from datetime import timedelta
+
 from gpuaas.job.v1 import job_pb2, job_service_pb2
 from job_service.domain.spec import JobSpec
 from job_service.entrypoints.decoding import fields
@@ -11,32 +13,40 @@ MOST_IN_BATCH = 1000
 
 
 def submitted_spec(
-    request: job_service_pb2.SubmitJobRequest, known_types: frozenset[str]
+    request: job_service_pb2.SubmitJobRequest,
+    known_types: frozenset[str],
+    longest_overrun: timedelta | None = None,
 ) -> JobSpec:
     """The spec of a submit, its shorthand fields merged in."""
     if request.quote_token:
         raise fields.unbuilt("quote_token")
-    return job_spec(merged(request), "spec.", known_types)
+    return job_spec(merged(request), "spec.", known_types, longest_overrun=longest_overrun)
 
 
 def batch_specs(
-    request: job_service_pb2.BatchSubmitJobsRequest, known_types: frozenset[str]
+    request: job_service_pb2.BatchSubmitJobsRequest,
+    known_types: frozenset[str],
+    longest_overrun: timedelta | None = None,
 ) -> list[JobSpec | Failure]:
     """The specs of a batch; for each that makes no sense, why."""
-    if request.validate_only:
-        raise fields.unbuilt("validate_only")
     if not 0 < len(request.specs) <= MOST_IN_BATCH:
         raise invalid("specs", f"1 to {MOST_IN_BATCH} specs")
+    if sum(max(1, spec.array_size) for spec in request.specs) > MOST_IN_BATCH:
+        raise invalid("specs", f"at most {MOST_IN_BATCH} jobs, those of arrays counted singly")
     return [
-        _spec_or_failure(spec, f"specs[{place}].", known_types)
+        _spec_or_failure(spec, f"specs[{place}].", known_types, len(request.specs), longest_overrun)
         for place, spec in enumerate(request.specs)
     ]
 
 
 def _spec_or_failure(
-    message: job_pb2.JobSpec, path: str, known_types: frozenset[str]
+    message: job_pb2.JobSpec,
+    path: str,
+    known_types: frozenset[str],
+    batch: int,
+    longest_overrun: timedelta | None,
 ) -> JobSpec | Failure:
     try:
-        return job_spec(message, path, known_types)
+        return job_spec(message, path, known_types, batch, longest_overrun)
     except Failure as refused:
         return refused

@@ -1,26 +1,15 @@
 """Jobs, their runs and their events."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
-from gpuaas.job.v1 import job_event_pb2, job_pb2, run_pb2
-from gpuaas.scheduler.v1 import resource_pb2
-from job_service.domain.job import (
-    EventKind,
-    Failure,
-    Job,
-    JobEvent,
-    JobState,
-    Placement,
-    Run,
-    RunState,
-)
-from job_service.domain.waiting import WaitingReason
+from gpuaas.job.v1 import job_event_pb2, job_pb2
+from job_service.domain.job import Approval, EventKind, Job, JobEvent, JobState
+from job_service.domain.waiting import Waiting
+from job_service.entrypoints.encoding.runs import write_failure, write_run
 from job_service.entrypoints.encoding.specs import write_spec
 from servicekit.wellknown import write_time
 
-_STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state}") for state in JobState}
-_RUN_STATES = {state: run_pb2.RunState.Value(f"RUN_STATE_{state}") for state in RunState}
+STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state}") for state in JobState}
 _EVENT_KINDS = {kind: job_event_pb2.JobEvent.Kind.Value(f"KIND_{kind}") for kind in EventKind}
 _WAITING = {
     JobState.PENDING: job_pb2.WaitingReason(
@@ -33,14 +22,44 @@ _WAITING = {
         kind=job_pb2.WaitingReason.KIND_RESOURCES, message="Waits for free devices."
     ),
 }
+_DEPENDENCY = job_pb2.WaitingReason(
+    kind=job_pb2.WaitingReason.KIND_DEPENDENCY, message="Waits for another job to end."
+)
 
 
-def job_message(job: Job, reasons: Mapping[str, WaitingReason] | None = None) -> job_pb2.Job:
-    """A job; ``reasons`` by run say why it waits in the scheduler's queue, if that is known."""
+def waiting_of(job: Job) -> job_pb2.WaitingReason:
+    """Why a job waits, as far as its own state tells."""
+    if job.state is JobState.APPROVED and (job.spec.dependencies or job.spec.not_before):
+        return _DEPENDENCY if job.spec.dependencies else _not_before(job)
+    if job.held_until:
+        reason = job_pb2.WaitingReason(
+            kind=job_pb2.WaitingReason.KIND_BACKOFF, message="Waits before it is tried again."
+        )
+        write_time(reason.start_earliest, job.held_until)
+        return reason
+    return _WAITING[job.state]
+
+
+def write_waiting(message: job_pb2.WaitingReason, waiting: Waiting) -> None:
+    """What the scheduler says about a run that waits, in place."""
+    message.Clear()
+    message.kind = job_pb2.WaitingReason.Kind.Value(f"KIND_{waiting.kind}")
+    message.message = waiting.message
+    message.position = waiting.position
+    message.remedy = waiting.remedy
+    for field, at in (
+        (message.start_earliest, waiting.start_earliest),
+        (message.start_latest, waiting.start_latest),
+        (message.update_time, waiting.found_at),
+    ):
+        if at:
+            write_time(field, at)
+
+
+def job_message(job: Job) -> job_pb2.Job:
+    """A job."""
     message = job_pb2.Job()
     write_job(message, job)
-    if reasons and job.run and (reason := reasons.get(job.run.id)):
-        _write_reason(message.waiting, reason)
     return message
 
 
@@ -51,7 +70,7 @@ def write_job(message: job_pb2.Job, job: Job) -> None:
     message.owner = job.owner.name
     message.team = job.owner.team
     write_spec(message.spec, job.spec)
-    message.state = _STATES[job.state]
+    message.state = STATES[job.state]
     message.status = job.state.value
     message.gpu_type = job.spec.resources.gpu_type
     write_time(message.create_time, job.created_at)
@@ -60,8 +79,15 @@ def write_job(message: job_pb2.Job, job: Job) -> None:
     message.reserved_milli_gpu_seconds = job.reserved
     message.used_milli_gpu_seconds = job.used
     message.version = job.changes
-    if waiting := _WAITING.get(job.state):
-        message.waiting.CopyFrom(waiting)
+    if not (job.state.ended or job.state is JobState.RUNNING):
+        message.waiting.CopyFrom(waiting_of(job))
+    if job.origin_id:
+        message.origin_job_id = job.origin_id
+    if job.array_id:
+        message.array_id = job.array_id
+        message.array_index = job.array_index
+    for given in job.approvals:
+        _write_approval(message.approvals.add(), given)
     if job.approved_at:
         _write_course(message, job, job.approved_at)
     if job.ended_at:
@@ -85,21 +111,25 @@ def write_event(
     write_job(message.job, event.job)
     message.resume_token = resume_token
     if event.previous_state:
-        message.previous_state = _STATES[event.previous_state]
+        message.previous_state = STATES[event.previous_state]
     if event.job.run:
         message.run_id = event.job.run.id
 
 
-def _write_reason(message: job_pb2.WaitingReason, reason: WaitingReason) -> None:
-    message.kind = job_pb2.WaitingReason.Kind.Value(f"KIND_{reason.kind}")
-    message.message = reason.message
-    message.position = reason.position
-    message.remedy = reason.remedy
-    write_time(message.update_time, reason.found_at)
-    if reason.start_earliest:
-        write_time(message.start_earliest, reason.start_earliest)
-    if reason.start_latest:
-        write_time(message.start_latest, reason.start_latest)
+def _not_before(job: Job) -> job_pb2.WaitingReason:
+    reason = job_pb2.WaitingReason(
+        kind=job_pb2.WaitingReason.KIND_NOT_BEFORE, message="Waits for the time it was asked for."
+    )
+    if job.spec.not_before:
+        write_time(reason.start_earliest, job.spec.not_before)
+    return reason
+
+
+def _write_approval(message: job_pb2.Approval, approval: Approval) -> None:
+    message.approver_id = approval.approver_id
+    message.approver = approval.approver
+    write_time(message.time, approval.at)
+    message.comment = approval.comment
 
 
 def _write_course(message: job_pb2.Job, job: Job, approved_at: datetime) -> None:
@@ -112,7 +142,7 @@ def _write_course(message: job_pb2.Job, job: Job, approved_at: datetime) -> None
         write_time(message.start_time, job.started_at)
     message.run_count = job.run_count
     if job.run:
-        _write_run(message.current_run, job, job.run)
+        write_run(message.current_run, job.id, job.run)
 
 
 def _write_end(message: job_pb2.Job, job: Job, ended_at: datetime) -> None:
@@ -122,45 +152,4 @@ def _write_end(message: job_pb2.Job, job: Job, ended_at: datetime) -> None:
     message.cancelled_by = job.cancelled_by
     message.cancel_reason = job.cancel_reason
     if job.failure:
-        _write_failure(message.failure, job.failure)
-
-
-def _write_run(message: run_pb2.Run, job: Job, run: Run) -> None:
-    message.id = run.id
-    message.job_id = job.id
-    message.attempt = run.attempt
-    message.state = _RUN_STATES[run.state]
-    write_time(message.queue_time, run.queued_at)
-    if run.placement:
-        _write_placement(message.placement, run.placement)
-    if run.started_at:
-        write_time(message.start_time, run.started_at)
-    if run.ended_at:
-        write_time(message.end_time, run.ended_at)
-    message.exit_code = run.exit_code
-    message.used_milli_gpu_seconds = run.used
-    if job.failure:
-        _write_failure(message.failure, job.failure)
-
-
-def _write_placement(message: resource_pb2.Placement, placement: Placement) -> None:
-    message.allocation_id = placement.allocation_id
-    message.pool = placement.pool
-    message.provider = placement.provider
-    for node in placement.slices:
-        part = message.slices.add(
-            node_id=node.node_id,
-            node=node.node,
-            gpu_type=node.gpu_type,
-            vcpus=node.vcpus,
-            memory_gb=node.memory_gb,
-        )
-        for device in node.devices:
-            part.devices.add(index=device.index, milli_gpu=device.milli_gpu)
-
-
-def _write_failure(message: run_pb2.Failure, failure: Failure) -> None:
-    message.fault = run_pb2.FaultParty.Value(f"FAULT_PARTY_{failure.fault}")
-    message.reason = run_pb2.FailureReason.Value(f"FAILURE_REASON_{failure.reason}")
-    message.message = failure.message
-    message.exit_code = failure.exit_code
+        write_failure(message.failure, job.failure)

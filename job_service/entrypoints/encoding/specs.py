@@ -3,7 +3,7 @@
 Messages are written in place: a part that is made on its own is copied into its whole.
 """
 
-from gpuaas.job.v1 import job_pb2
+from gpuaas.job.v1 import job_pb2, run_pb2
 from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
 from job_service.domain.spec import (
     JobSpec,
@@ -13,7 +13,7 @@ from job_service.domain.spec import (
     Simulation,
     Strategy,
 )
-from servicekit.wellknown import write_span
+from servicekit.wellknown import write_span, write_time
 
 _RESOURCE_TYPES = {
     kind: resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{kind}") for kind in ResourceType
@@ -48,6 +48,8 @@ def write_spec(message: job_pb2.JobSpec, spec: JobSpec) -> None:
         message.labels.update(spec.labels)
     if spec.simulation:
         _write_simulation(message.simulation, spec.simulation)
+    if spec.dependencies or spec.array_size or spec.retry or spec.not_before:
+        _write_course(message, spec)
 
 
 def write_resources(message: resource_pb2.ResourceSpec, resources: ResourceSpec) -> None:
@@ -63,6 +65,21 @@ def write_resources(message: resource_pb2.ResourceSpec, resources: ResourceSpec)
     message.device_memory_gb = resources.device_memory_gb
     if resources.node_labels:
         message.node_labels.update(resources.node_labels)
+
+
+def _write_course(message: job_pb2.JobSpec, spec: JobSpec) -> None:
+    """What the job waits for, and how often it is tried."""
+    for dependency in spec.dependencies:
+        condition = job_pb2.Dependency.Condition.Value(f"CONDITION_{dependency.condition}")
+        message.dependencies.add(job_id=dependency.job_id, condition=condition)
+    message.array_size = spec.array_size
+    if spec.retry:
+        message.retry.max_retries = spec.retry.max_retries
+        faults = [run_pb2.FaultParty.Value(f"FAULT_PARTY_{it}") for it in spec.retry.on_fault]
+        message.retry.on_fault.extend(faults)
+        write_span(message.retry.backoff, spec.retry.backoff)
+    if spec.not_before:
+        write_time(message.not_before, spec.not_before)
 
 
 def _write_simulation(message: workload_pb2.Simulation, simulation: Simulation) -> None:

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
-from gpuaas.job.v1 import job_service_pb2
+from gpuaas.job.v1 import job_pb2, job_service_pb2
+from job_service.application.commands.cancelling import Cancelled
 from job_service.domain.errors import BatchAborted
 from job_service.domain.job import Job, JobState
 from job_service.domain.spec import JobSpec
 from job_service.entrypoints.encoding.jobs import write_job
 from servicekit.errors import Failure
+from servicekit.values import replace
 from servicekit.wellknown import write_time
 
 _SUBMITTED = {
@@ -34,10 +36,31 @@ def submit_response(job: Job) -> job_service_pb2.SubmitJobResponse:
     return message
 
 
+def tried_response(job: Job) -> job_service_pb2.SubmitJobResponse:
+    """The answer to a submit that stored nothing: its job has no id."""
+    return submit_response(without_ids(job))
+
+
+def tried_batch(results: list[Job | Failure]) -> job_service_pb2.BatchSubmitJobsResponse:
+    """The answers of a batch that stored nothing."""
+    shown = [without_ids(it) if isinstance(it, Job) else it for it in results]
+    message = batch_response(shown)
+    message.submitted_count = 0
+    return message
+
+
+def without_ids(job: Job) -> Job:
+    """The job that a submit would have made."""
+    run = replace(job.run, id="") if job.run else None
+    return replace(job, id="", array_id="", run=run)
+
+
 def batch_response(results: list[Job | Failure]) -> job_service_pb2.BatchSubmitJobsResponse:
     """An answer per item of a batch."""
     message = job_service_pb2.BatchSubmitJobsResponse(
-        submitted_count=sum(isinstance(result, Job) for result in results)
+        submitted_count=sum(
+            max(1, result.spec.array_size) for result in results if isinstance(result, Job)
+        )
     )
     for result in results:
         item = message.results.add()
@@ -45,6 +68,17 @@ def batch_response(results: list[Job | Failure]) -> job_service_pb2.BatchSubmitJ
             write_job(item.job, result)
         else:
             _write_item_error(item.error, result)
+    return message
+
+
+def cancel_response(results: list[Cancelled]) -> job_service_pb2.CancelJobsResponse:
+    """An answer per job that was to be cancelled."""
+    message = job_service_pb2.CancelJobsResponse()
+    for result in results:
+        kind = job_service_pb2.CancelResult.Kind.Value(f"KIND_{result.kind}")
+        one = message.results.add(job_id=result.job_id, kind=kind)
+        if result.state:
+            one.state = job_pb2.JobState.Value(f"JOB_STATE_{result.state}")
     return message
 
 

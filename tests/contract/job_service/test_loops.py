@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from job_service.adapters.documents import decode_event
+from job_service.adapters.documents import actor_of, decode_event
 from job_service.application.following import READER
-from job_service.domain.job import FailureReason, JobState
+from job_service.domain.job import JobState
 from job_service.domain.reports import ReportKind
+from job_service.domain.runs import FailureReason, RetryRule
 from job_service.entrypoints.loops import FORWARD, Catalogue, Follower, Forwarder
+from servicekit.clock import SystemClock
 from servicekit.errors import Unavailable
 from tests.contract.job_service.conftest import Store
 from tests.fakes.job_service import FakeScheduler
@@ -31,13 +33,22 @@ def forwarder(store: Store, scheduler: FakeScheduler) -> Forwarder:
     """The outbox of a store."""
     assert store.storage is not None
     storage = store.storage
-    return Forwarder(storage.log, storage.writer, scheduler, decode_event, store.reader)
+    return Forwarder(
+        storage.log,
+        storage.writer,
+        scheduler,
+        decode_event,
+        actor_of,
+        store.reader,
+        AUTO,
+        SystemClock(),
+    )
 
 
 def follower(store: Store, scheduler: FakeScheduler) -> Follower:
     """The inbox of a store."""
     assert store.storage is not None
-    return Follower(store.storage.writer, scheduler, store.reader)
+    return Follower(store.storage.writer, scheduler, store.reader, RetryRule())
 
 
 @asynccontextmanager
@@ -98,7 +109,7 @@ async def test_a_refused_run_ends_its_job(database_store: Store) -> None:
     failure = (await store.reader.job("j1")).failure
     assert failure is not None
     assert (FailureReason.UNSATISFIABLE, "no pool has that") == (failure.reason, failure.message)
-    account = await store.reader.account("u1", PERIOD)
+    account = await store.reader.account("user:u1", PERIOD)
     assert account is not None
     assert 0 == account.reserved
 
@@ -131,7 +142,7 @@ async def test_following_resumes_at_its_cursor_and_ignores_repeats(database_stor
         async with going(follower(store, scheduler).run):
             await until(lambda at=position: _stands(store, at))  # type: ignore[misc]
     assert ["", "p1"] == scheduler.watched_from
-    account = await store.reader.account("u1", PERIOD)
+    account = await store.reader.account("user:u1", PERIOD)
     assert account is not None
     assert (0, HOUR // 2, HOUR // 2) == (account.reserved, account.used, account.refunded_total)
 

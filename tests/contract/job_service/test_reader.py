@@ -9,7 +9,7 @@ import pytest
 
 from job_service.application.ports import EntryQuery, JobQuery
 from job_service.domain.job import Change, JobState
-from job_service.domain.ledger import EntryKind
+from job_service.domain.ledger import EntryKind, of_user
 from job_service.domain.spec import ResourceSpec
 from servicekit.clock import to_micros
 from servicekit.values import replace
@@ -193,7 +193,7 @@ async def test_a_statement_lists_every_movement_newest_first(store: Store) -> No
     april = NOW + timedelta(days=31)
     await store.run(submit_command("j2", 3, now=april))
     await store.run(submit_command("j3", 2, owner=BOB))
-    entries = await store.reader.entries(EntryQuery(ADA.id), None, 10)
+    entries = await store.reader.entries(EntryQuery(of_user(ADA.id)), None, 10)
     assert [
         ("2026-04", 2, EntryKind.RESERVE, 3 * HOUR, 7 * HOUR),
         ("2026-04", 1, EntryKind.ALLOWANCE, 10 * HOUR, 10 * HOUR),
@@ -210,7 +210,7 @@ async def test_a_statement_pages_after_the_last_entry(store: Store) -> None:
     await store.run(submit_command("j1", 4))
     await store.run(submit_command("j2", 3, now=NOW + timedelta(days=31)))
     seen, after = [], None
-    while page := await store.reader.entries(EntryQuery(ADA.id), after, 1):
+    while page := await store.reader.entries(EntryQuery(of_user(ADA.id)), after, 1):
         seen.append((page[0].period, page[0].sequence))
         after = seen[-1]
     assert [("2026-04", 2), ("2026-04", 1), ("2026-03", 2), ("2026-03", 1)] == seen
@@ -236,5 +236,5 @@ async def test_conditions_of_a_statement_must_all_hold(
     await store.run(submit_command("j1"))
     await store.run(cancel_command("j1"))
     await store.run(submit_command("j2", now=later(2)))
-    entries = await store.reader.entries(EntryQuery(ADA.id, **conditions), None, 10)
+    entries = await store.reader.entries(EntryQuery(of_user(ADA.id), **conditions), None, 10)
     assert expected == [entry.sequence for entry in entries]

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from job_service.adapters.documents import decode_event
-from job_service.application.commands import SubmitJobs
+from job_service.application.commands.batches import SubmitJobs
 from job_service.application.following import ApplyReports
-from job_service.application.ports import UnitOfWork
+from job_service.application.ports import AccountQuery, EntryQuery, UnitOfWork
 from job_service.domain.errors import BatchAborted, JobNotFound, QuotaExceeded
-from job_service.domain.job import Failure, FailureReason, Fault, Job, JobState
-from job_service.domain.ledger import Account, Entry, EntryKind
+from job_service.domain.job import Job, JobState
+from job_service.domain.ledger import STANDING, Account, Entry, EntryKind
 from job_service.domain.reports import ReportKind
+from job_service.domain.runs import Failure, FailureReason, Fault
 from job_service.domain.spec import ResourceSpec, ResourceType, Simulation, Strategy
 from servicekit.errors import Aborted
 from servicekit.values import replace
@@ -49,14 +50,14 @@ ELABORATE = running(
     simulation=Simulation(timedelta(microseconds=1), 3),
 ).run_ended(Failure(Fault.USER, FailureReason.EXIT_CODE, "crashed", 3), 7, later())
 
-ACCOUNT = Account("u1", PERIOD, 10, 5, 4, 3, 8, 1, 7)
+ACCOUNT = Account("user:u1", PERIOD, 10, 5, 4, 3, 8, 1, 7)
 
 
 def entry(sequence: int = 1, **changes: Any) -> Entry:
     """An entry of Ada's month."""
     usual = Entry(
         id=f"e{sequence}",
-        owner_id="u1",
+        subject="user:u1",
         period=PERIOD,
         sequence=sequence,
         kind=EntryKind.RESERVE,
@@ -94,10 +95,10 @@ async def test_a_command_sees_what_it_wrote(store: Store) -> None:
         unit.jobs.add(pending())
         unit.jobs.save(running())
         unit.accounts.save(ACCOUNT)
-        unit.accounts.save(replace(ACCOUNT, used=0))
-        return unit.jobs.find("j1"), unit.accounts.find("u1", PERIOD)
+        unit.accounts.save(replace(ACCOUNT, name="Ada"))
+        return unit.jobs.find("j1"), unit.accounts.find("user:u1", PERIOD)
 
-    assert (running(), replace(ACCOUNT, used=0)) == await store.do(work)
+    assert (running(), replace(ACCOUNT, name="Ada")) == await store.do(work)
     assert running() == await store.reader.job("j1")
 
 
@@ -108,9 +109,9 @@ async def test_loading_ahead_changes_nothing(store: Store) -> None:
 
     def work(unit: UnitOfWork) -> list[Any]:
         unit.jobs.load(["j2", "j3", "j1", "j2"])
-        unit.accounts.load([("u1", PERIOD), ("u2", PERIOD)])
+        unit.accounts.load([("user:u1", PERIOD), ("user:u2", PERIOD)])
         found = [unit.jobs.find(job_id) for job_id in ("j1", "j2", "j3")]
-        return [*found, unit.accounts.find("u1", PERIOD), unit.accounts.find("u2", PERIOD)]
+        return found + [unit.accounts.find(f"user:{user}", PERIOD) for user in ("u1", "u2")]
 
     assert [pending("j1"), pending("j2"), None, ACCOUNT, None] == await store.do(work)
 
@@ -118,9 +119,9 @@ async def test_loading_ahead_changes_nothing(store: Store) -> None:
 async def test_an_account_belongs_to_owner_and_month(store: Store) -> None:
     """Its fields survive; others have none."""
     await store.do(lambda unit: unit.accounts.save(ACCOUNT))
-    assert ACCOUNT == await store.reader.account("u1", PERIOD)
-    assert await store.reader.account("u1", "2026-04") is None
-    assert await store.reader.account("u2", PERIOD) is None
+    assert ACCOUNT == await store.reader.account("user:u1", PERIOD)
+    assert await store.reader.account("user:u1", "2026-04") is None
+    assert await store.reader.account("user:u2", PERIOD) is None
 
 
 @pytest.mark.parametrize(
@@ -131,8 +132,20 @@ async def test_an_account_belongs_to_owner_and_month(store: Store) -> None:
         replace(ACCOUNT, limit=1),
         replace(ACCOUNT, reserved=-1),
         replace(ACCOUNT, used=-1),
+        replace(ACCOUNT, overrun=4),
+        replace(ACCOUNT, overrun=-1),
+        replace(ACCOUNT, refunded_total=2),
     ],
-    ids=["reserved", "used", "limit", "negative reservation", "negative use"],
+    ids=[
+        "reserved",
+        "used",
+        "limit",
+        "negative reservation",
+        "negative use",
+        "more overrun than use",
+        "negative overrun",
+        "totals that do not add up",
+    ],
 )
 @pytest.mark.parametrize("new", [True, False])
 async def test_an_overdrawn_account_is_refused(
@@ -143,7 +156,7 @@ async def test_an_overdrawn_account_is_refused(
         await store.do(lambda unit: unit.accounts.save(ACCOUNT))
     with pytest.raises(Aborted):
         await store.do(lambda unit: unit.accounts.save(overdrawn))
-    assert (None if new else ACCOUNT) == await store.reader.account("u1", PERIOD)
+    assert (None if new else ACCOUNT) == await store.reader.account("user:u1", PERIOD)
 
 
 @pytest.mark.parametrize(
@@ -154,8 +167,9 @@ async def test_an_overdrawn_account_is_refused(
         entry(2, amount=0),
         entry(2, amount=-1),
         entry(2, left=-1),
+        entry(2, kind=EntryKind.LIMIT_CHANGE, amount=0),
     ],
-    ids=["id", "sequence", "nothing", "negative", "negative rest"],
+    ids=["id", "sequence", "nothing", "negative", "negative rest", "the same limit"],
 )
 async def test_a_ledger_takes_no_entry_twice_and_none_without_amount(
     store: Store, bad: Entry
@@ -164,6 +178,47 @@ async def test_a_ledger_takes_no_entry_twice_and_none_without_amount(
     await store.do(lambda unit: unit.ledger.add([entry()]))
     with pytest.raises(Aborted):
         await store.do(lambda unit: unit.ledger.add([bad]))
+
+
+async def test_a_ledger_takes_falling_limits_and_overruns(store: Store) -> None:
+    """The only entries that go back, and that leave less than nothing."""
+    taken = [
+        entry(1, kind=EntryKind.LIMIT_CHANGE, amount=-HOUR),
+        entry(2, kind=EntryKind.OVERRUN, left=-1),
+        entry(3, kind=EntryKind.REFUND, left=-1, run_id="r1"),
+    ]
+    await store.do(lambda unit: unit.ledger.add(taken))
+    assert taken[::-1] == await store.reader.entries(EntryQuery("user:u1"), None, 5)
+
+
+async def test_an_account_may_be_overdrawn_by_what_was_never_reserved(store: Store) -> None:
+    """And by no more."""
+    beyond = replace(ACCOUNT, used=16, overrun=13)
+    await store.do(lambda unit: unit.accounts.save(beyond))
+    assert -5 == beyond.available
+    with pytest.raises(Aborted):
+        await store.do(lambda unit: unit.accounts.save(replace(beyond, reserved=13)))
+
+
+async def test_accounts_of_a_month_come_with_the_standing_ones(store: Store) -> None:
+    """By subject; a page counts subjects, not accounts."""
+    accounts = [
+        Account("team:a", STANDING, 5),
+        Account("team:a", PERIOD, 5),
+        Account("user:a", PERIOD, 1, team="looms"),
+        Account("user:b", STANDING, 2),
+        Account("user:b", PERIOD, 2, team="engines"),
+        Account("user:c", "2026-02", 3, team="looms"),
+        Account("user:d", STANDING, 4),
+    ]
+    for account in accounts:
+        await store.do(lambda unit, it=account: unit.accounts.save(it))  # type: ignore[misc]
+    users, read = AccountQuery(PERIOD), store.reader.accounts
+    assert [accounts[it] for it in (2, 3, 4, 6)] == await read(users, "", 9)
+    assert [accounts[it] for it in (2, 3, 4)] == await read(users, "", 2)
+    assert [accounts[6]] == await read(users, "user:b", 2)
+    assert accounts[:2] == await read(AccountQuery(PERIOD, teams=True), "", 9)
+    assert accounts[3:5] == await read(AccountQuery(PERIOD, member_of="engines"), "", 9)
 
 
 async def test_a_job_is_added_once(store: Store) -> None:
@@ -200,7 +255,7 @@ async def test_a_refused_command_leaves_nothing(store: Store) -> None:
         await store.do(work)
     await store.add(submitted())
     await store.do(lambda unit: unit.ledger.add([entry()]))
-    assert await store.reader.account("u1", PERIOD) is None
+    assert await store.reader.account("user:u1", PERIOD) is None
     assert "" == await store.reader.position("forward")
     assert store.storage is None or 1 == store.storage.log.head
 
@@ -211,7 +266,7 @@ async def test_a_submit_over_the_quota_leaves_nothing(store: Store) -> None:
         await store.run(submit_command(hours=11))
     with pytest.raises(JobNotFound):
         await store.reader.job("j1")
-    assert await store.reader.account("u1", PERIOD) is None
+    assert await store.reader.account("user:u1", PERIOD) is None
 
 
 async def test_an_aborted_batch_leaves_nothing(store: Store) -> None:
@@ -221,7 +276,7 @@ async def test_an_aborted_batch_leaves_nothing(store: Store) -> None:
         await store.run(SubmitJobs(items, all_or_nothing=True))
     with pytest.raises(JobNotFound):
         await store.reader.job("j1")
-    assert await store.reader.account("u1", PERIOD) is None
+    assert await store.reader.account("user:u1", PERIOD) is None
 
 
 async def test_submits_at_the_edge_of_a_quota_fill_it_exactly(store: Store) -> None:
@@ -230,7 +285,7 @@ async def test_submits_at_the_edge_of_a_quota_fill_it_exactly(store: Store) -> N
     answers = await asyncio.gather(*map(store.run, submits), return_exceptions=True)
     assert 10 == sum(isinstance(answer, Job) for answer in answers)
     assert 30 == sum(isinstance(answer, QuotaExceeded) for answer in answers)
-    account = await store.reader.account("u1", PERIOD)
+    account = await store.reader.account("user:u1", PERIOD)
     assert account is not None
     assert (10 * HOUR, 0, 11) == (account.reserved, account.available, account.entries)
 
@@ -244,7 +299,7 @@ async def test_reports_are_applied_once_whatever_repeats(store: Store) -> None:
     assert 2 == sum(await asyncio.gather(*map(store.run, batches)))
     job = await store.reader.job("j1")
     assert (JobState.COMPLETED, HOUR // 2) == (job.state, job.used)
-    account = await store.reader.account("u1", PERIOD)
+    account = await store.reader.account("user:u1", PERIOD)
     assert account is not None
     assert (0, HOUR // 2, 4) == (account.reserved, account.used, account.entries)
 
@@ -280,4 +335,4 @@ async def test_neighbours_do_not_harm_each_other(store: Store) -> None:
 
 
 def _overdraw(number: int, unit: UnitOfWork) -> None:
-    unit.accounts.save(Account(f"u{number}", PERIOD, used=1))
+    unit.accounts.save(Account(f"user:u{number}", PERIOD, used=1))

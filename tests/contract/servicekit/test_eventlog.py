@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from servicekit.errors import InvalidArgument, OutOfRange
-from servicekit.eventlog import EventLog
+from servicekit.eventlog import EventLog, trim
 from servicekit.transaction import Event
 from tests.contract.servicekit.conftest import PLUMBING, Add, Service, Unit
 
@@ -113,7 +113,7 @@ async def test_a_cursor_that_is_too_old_is_told_so(service: Service) -> None:
         name = "log.trim"
 
         def run(self, unit: Unit) -> None:
-            service.log.trim(unit.transaction, 3)
+            trim(unit.transaction, PLUMBING, 3)
 
     await service.writer.execute(Trim())
     fresh = EventLog(service.database, PLUMBING)

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 import sqlalchemy as sa
 
-from gpuaas.job.v1 import job_pb2, quota_pb2, quota_service_pb2
+from gpuaas.job.v1 import job_event_pb2, job_pb2, quota_pb2, quota_service_pb2
 from gpuaas.job.v1 import job_service_pb2 as pb
+from gpuaas.job.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from gpuaas.job.v1.job_service_pb2_grpc import JobServiceStub
 from gpuaas.job.v1.quota_service_pb2_grpc import QuotaServiceStub
+from gpuaas.job.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from job_service.adapters.tables import ACCOUNTS, JOBS, LEDGER, PLUMBING
 from job_service.bootstrap import Service, running
 from job_service.config import Settings
@@ -25,8 +27,10 @@ from tests.service.job_service.scheduler import SchedulerDouble
 from tests.tokens import SERVICE_PASSWORD, Identities
 
 if TYPE_CHECKING:
+    from gpuaas.job.v1.approval_service_pb2_grpc import ApprovalServiceAsyncStub
     from gpuaas.job.v1.job_service_pb2_grpc import JobServiceAsyncStub
     from gpuaas.job.v1.quota_service_pb2_grpc import QuotaServiceAsyncStub
+    from gpuaas.job.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
 
 Open: TypeAlias = Callable[..., Any]
 State = job_pb2.JobState
@@ -45,11 +49,15 @@ class House:
     scheduler: SchedulerDouble
     jobs: "JobServiceAsyncStub" = field(init=False)
     quotas: "QuotaServiceAsyncStub" = field(init=False)
+    approvals: "ApprovalServiceAsyncStub" = field(init=False)
+    webhooks: "WebhookServiceAsyncStub" = field(init=False)
     tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.jobs = JobServiceStub(self.channel)
         self.quotas = QuotaServiceStub(self.channel)
+        self.approvals = ApprovalServiceStub(self.channel)
+        self.webhooks = WebhookServiceStub(self.channel)
 
     def by(self, username: str) -> dict[str, Any]:
         """What a call by this user takes along; root is an admin."""
@@ -91,6 +99,11 @@ class House:
         """Cancels a job."""
         request = pb.CancelJobRequest(job_id=job_id, **fields)
         return (await self.jobs.CancelJob(request, **self.by(by))).job
+
+    async def timeline(self, job_id: str, by: str = "root") -> list[job_event_pb2.JobEvent]:
+        """Lists what happened to a job."""
+        request = pb.ListJobEventsRequest(job_id=job_id)
+        return list((await self.jobs.ListJobEvents(request, **self.by(by))).events)
 
     async def quota(self, by: str = "ada", **fields: Any) -> quota_pb2.Quota:
         """Gets a quota."""
@@ -182,13 +195,13 @@ async def opened(
 @pytest.fixture
 def open_house(sqlite_url: str, identities: Identities, scheduler: SchedulerDouble) -> Open:
     """Opens the service, again and again on the same database, with settings and clock."""
-    return _opener(sqlite_url, identities, scheduler)
+    return opener(sqlite_url, identities, scheduler)
 
 
 @pytest.fixture
 def open_either(database_url: str, identities: Identities, scheduler: SchedulerDouble) -> Open:
     """The same, on each make of database."""
-    return _opener(database_url, identities, scheduler)
+    return opener(database_url, identities, scheduler)
 
 
 @pytest.fixture
@@ -205,7 +218,8 @@ async def auto_house(open_house: Open) -> AsyncIterator[House]:
         yield house
 
 
-def _opener(url: str, identities: Identities, scheduler: SchedulerDouble) -> Open:
+def opener(url: str, identities: Identities, scheduler: SchedulerDouble) -> Open:
+    """Opens services on this database."""
     migrations.upgrade("job_service", url)
 
     def open_it(clock: Clock | None = None, **settings: Any) -> Any:

@@ -37,8 +37,9 @@ class SchedulerDouble:
         repeats: whether a stream begins at the start of the log, whatever its token says.
         watched_from: the token of each WatchEvents.
         callers: the authorization of every call.
-        explanations: why workloads wait, by job.
-        asked: the ids of each BatchExplainWorkloads.
+        explanations: what it says of waiting workloads, by their ids.
+        explained: the ids of each BatchExplainWorkloads.
+        lines: the output of workloads, by their ids; those without are not known.
     """
 
     def __init__(self) -> None:
@@ -50,7 +51,8 @@ class SchedulerDouble:
         self.watched_from: list[str] = []
         self.callers: set[str] = set()
         self.explanations: dict[str, pb.Explanation] = {}
-        self.asked: list[list[str]] = []
+        self.explained: list[list[str]] = []
+        self.lines: dict[str, list[str]] = {}
         self.events: list[workload_pb2.WorkloadEvent] = []
         self._changed = asyncio.Condition()
         self._port = 0
@@ -149,18 +151,6 @@ class _Api:
         ]
         return pb.BatchCancelWorkloadsResponse(results=results)
 
-    async def BatchExplainWorkloads(
-        self, request: pb.BatchExplainWorkloadsRequest, context: Any
-    ) -> pb.BatchExplainWorkloadsResponse:
-        self._double.asked.append(list(request.workload_ids))
-        jobs = {it.id: it.job_id for batch in self._double.enqueued for it in batch}
-        response = pb.BatchExplainWorkloadsResponse()
-        for workload_id in request.workload_ids:
-            known = self._double.explanations.get(jobs.get(workload_id, ""))
-            if known is not None:
-                response.explanations.add(workload_id=workload_id).MergeFrom(known)
-        return response
-
     async def WatchEvents(
         self, request: pb.WatchEventsRequest, context: Any
     ) -> AsyncIterator[pb.WatchEventsResponse]:
@@ -171,6 +161,28 @@ class _Api:
             events = await self._double.next_events(after)
             after = events[-1].revision
             yield pb.WatchEventsResponse(events=events, resume_token=events[-1].resume_token)
+
+    async def BatchExplainWorkloads(
+        self, request: pb.BatchExplainWorkloadsRequest, context: Any
+    ) -> pb.BatchExplainWorkloadsResponse:
+        self._double.explained.append(list(request.workload_ids))
+        known = self._double.explanations
+        found = [known[each] for each in request.workload_ids if each in known]
+        return pb.BatchExplainWorkloadsResponse(explanations=found)
+
+    async def StreamWorkloadLogs(
+        self, request: pb.StreamWorkloadLogsRequest, context: Any
+    ) -> AsyncIterator[pb.StreamWorkloadLogsResponse]:
+        lines = self._double.lines.get(request.workload_id)
+        if lines is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "no such workload")
+            return
+        start = max(0, len(lines) - request.tail_lines) if request.tail_lines else request.offset
+        for offset in range(start, len(lines)):
+            response = pb.StreamWorkloadLogsResponse(next_offset=offset + 1)
+            source = pb.WorkloadLogLine.SOURCE_STDOUT
+            response.lines.add(offset=offset, text=lines[offset], source=source)
+            yield response
 
     async def ListPools(
         self, request: inventory_service_pb2.ListPoolsRequest, context: Any
@@ -218,18 +230,6 @@ def started(workload: workload_pb2.Workload) -> workload_pb2.WorkloadEvent:
     return event_of(workload, Kind.KIND_STARTED, placement=place)
 
 
-def preempted(workload: workload_pb2.Workload, used: int) -> workload_pb2.WorkloadEvent:
-    """It lost its place to another workload, having used so many milli-GPU-seconds."""
-    return event_of(
-        workload,
-        Kind.KIND_PREEMPTED,
-        message="Made room for another.",
-        preemptor_id="another",
-        preemption_cause=workload_pb2.PREEMPTION_CAUSE_PRIORITY,
-        used_milli_gpu_seconds=used,
-    )
-
-
 def finished(
     workload: workload_pb2.Workload,
     used: int,
@@ -239,3 +239,14 @@ def finished(
     """It ended, having used so many milli-GPU-seconds."""
     outcome = Outcome(kind=kind, exit_code=exit_code)
     return event_of(workload, Kind.KIND_FINISHED, outcome=outcome, used_milli_gpu_seconds=used)
+
+
+def preempted(workload: workload_pb2.Workload, used: int = 0) -> workload_pb2.WorkloadEvent:
+    """It lost its place to another."""
+    return event_of(
+        workload,
+        Kind.KIND_PREEMPTED,
+        used_milli_gpu_seconds=used,
+        message="for a job of HIGH",
+        preemption_cause=workload_pb2.PREEMPTION_CAUSE_PRIORITY,
+    )

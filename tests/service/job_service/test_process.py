@@ -73,7 +73,10 @@ def test_a_missing_database_ends_it_with_the_command_to_run(environment: dict[st
 def test_unknown_arguments_end_it_with_its_usage(environment: dict[str, str]) -> None:
     """Exit code 2 and the usage."""
     ended = run(environment, "serve")
-    assert (2, "usage: python -m job_service [migrate]\n") == (ended.returncode, ended.stderr)
+    assert (2, "usage: python -m job_service [migrate | check-ledger]\n") == (
+        ended.returncode,
+        ended.stderr,
+    )
 
 
 @pytest.fixture

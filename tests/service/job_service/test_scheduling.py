@@ -7,21 +7,13 @@ import jwt
 import pytest
 
 from gpuaas.job.v1 import job_pb2, run_pb2
-from gpuaas.job.v1.job_service_pb2 import ListJobsRequest
 from gpuaas.scheduler.v1 import scheduler_service_pb2 as pb
 from gpuaas.scheduler.v1 import workload_pb2
 from servicekit import failpoints
 from servicekit.identity import Role
 from tests.fakes.jobs import HOUR
 from tests.service.job_service.conftest import AUTO, House, Open, State
-from tests.service.job_service.scheduler import (
-    Kind,
-    Outcome,
-    event_of,
-    finished,
-    preempted,
-    started,
-)
+from tests.service.job_service.scheduler import Kind, Outcome, event_of, finished, started
 
 
 async def forwarded(house: House, *jobs: job_pb2.Job) -> list[workload_pb2.Workload]:
@@ -222,7 +214,7 @@ async def test_a_failure_says_whose_fault_it_was(auto_house: House, end: str) ->
     """The user pays for own failures, not for the platform's."""
     house = auto_house
     outcome, fault, reason, paid = ENDS[end]
-    job = await house.submit()
+    job = await house.submit(spec=job_pb2.JobSpec(retry=job_pb2.RetryRule()))
     [workload] = await forwarded(house, job)
     await house.scheduler.tell(started(workload), finished(workload, HOUR // 4, outcome, 3))
     job = await house.until(job.id, State.JOB_STATE_FAILED)
@@ -260,62 +252,3 @@ async def test_a_run_refused_by_event_fails_its_job(auto_house: House) -> None:
     await house.scheduler.tell(event_of(workload, Kind.KIND_REFUSED, message="too large"))
     job = await house.until(job.id, State.JOB_STATE_FAILED)
     assert "too large" == job.failure.message
-
-
-async def test_a_preempted_job_waits_again_and_runs_to_its_end(auto_house: House) -> None:
-    """It is handed over again as another run; its owner pays for the one that ended."""
-    house = auto_house
-    job = await house.submit()
-    [first] = await forwarded(house, job)
-    await house.scheduler.tell(started(first))
-    await house.until(job.id, State.JOB_STATE_RUNNING)
-    await house.scheduler.tell(preempted(first, 60_000))
-    await house.scheduler.until(lambda: house.scheduler.by_job[job.id].id != first.id)
-    second = house.scheduler.by_job[job.id]
-    assert (2, first.job_id) == (second.attempt, second.job_id)
-    waiting = await house.get(job.id)
-    assert State.JOB_STATE_QUEUED == waiting.state
-    assert (2, second.id) == (waiting.run_count, waiting.current_run.id)
-    await house.scheduler.tell(started(second), finished(second, 90_000))
-    ended = await house.until(job.id, State.JOB_STATE_COMPLETED)
-    assert 90_000 == ended.used_milli_gpu_seconds
-
-
-async def test_a_queued_job_says_why_it_waits(auto_house: House) -> None:
-    """The scheduler is asked once for a whole page, and its reason is shown with the job."""
-    house = auto_house
-    jobs = [await house.submit() for _ in range(3)]
-    await forwarded(house, *jobs)
-    for position, job in enumerate(jobs, 1):
-        reason = pb.Explanation(
-            kind=pb.Explanation.KIND_RESOURCES,
-            message="needs 1 x A100; 0 free on one node",
-            position=position,
-            remedy="1 more A100 in training",
-        )
-        reason.start_earliest.FromSeconds(1_800_000_000)
-        reason.start_latest.FromSeconds(1_800_000_060)
-        house.scheduler.explanations[job.id] = reason
-    page = await house.jobs.ListJobs(ListJobsRequest(), **house.by("ada"))
-    shown = {job.id: job.waiting for job in page.jobs}
-    assert [1, 2, 3] == [shown[job.id].position for job in jobs]
-    first = shown[jobs[0].id]
-    assert job_pb2.WaitingReason.KIND_RESOURCES == first.kind
-    assert "needs 1 x A100; 0 free on one node" == first.message
-    assert "1 more A100 in training" == first.remedy
-    assert (1_800_000_000, 1_800_000_060) == (
-        first.start_earliest.seconds,
-        first.start_latest.seconds,
-    )
-    assert 1 == len(house.scheduler.asked)
-
-
-async def test_a_scheduler_that_is_away_costs_only_the_reason(auto_house: House) -> None:
-    """The job is answered all the same, with what its state says."""
-    house = auto_house
-    job = await house.submit()
-    await forwarded(house, job)
-    await house.scheduler.down()
-    waiting = (await house.get(job.id)).waiting
-    assert job_pb2.WaitingReason.KIND_RESOURCES == waiting.kind
-    assert 0 == waiting.position

@@ -12,9 +12,11 @@ import pytest
 
 from job_service.adapters.tables import PLUMBING
 from job_service.adapters.unit import SqlUnitOfWork
-from job_service.application.commands import Caller, CancelJob, Policy, SubmitJob
+from job_service.application.commands.acting import Caller, Policy
+from job_service.application.commands.cancelling import CancelJob
+from job_service.application.commands.submitting import SubmitJob
 from job_service.config import Settings
-from job_service.domain.approval import AutoApproval
+from job_service.domain.approval import Rules
 from job_service.domain.errors import QuotaExceeded
 from job_service.domain.job import Owner
 from job_service.domain.spec import JobSpec, ResourceSpec
@@ -28,7 +30,7 @@ from servicekit.values import replace
 
 def submit(hours: int) -> SubmitJob:
     """A submit by somebody who has two GPU-hours."""
-    policy = Policy(2 * 3_600_000, AutoApproval(), auto_start=True)
+    policy = Policy(2 * 3_600_000, Rules(), auto_start=True)
     runtime = timedelta(hours=hours)
     spec = JobSpec("python train.py", ResourceSpec(), runtime, runtime)
     owner = Owner("1", "ada", "default")

@@ -16,7 +16,7 @@ from scheduler_service.entrypoints.watch import EventFeed
 from servicekit.clock import SystemClock
 from servicekit.database import Database
 from servicekit.errors import InvalidArgument, OutOfRange
-from servicekit.eventlog import EventLog
+from servicekit.eventlog import EventLog, trim
 from servicekit.tokens import ResumeToken
 from servicekit.transaction import Transaction
 from tests.databases import threaded
@@ -148,12 +148,9 @@ class Trim:
 
     name: ClassVar[str] = "test.trim"
 
-    def __init__(self, log: EventLog) -> None:
-        self._log = log
-
     def run(self, unit: Transaction) -> None:
         """Keeps only what came after the second revision."""
-        self._log.trim(unit, 2)
+        trim(unit, PLUMBING, 2)
 
 
 async def test_a_token_that_is_too_old_is_refused(open_house: Open, sqlite_url: str) -> None:
@@ -177,7 +174,7 @@ async def _trim(url: str) -> None:
     await log.open()
     writer = threaded(database, log, PLUMBING, lambda transaction: transaction)
     await writer.start()
-    await writer.execute(Trim(log))
+    await writer.execute(Trim())
     await writer.stop()
     await log.close()
     database.close()

@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
-from job_service.application.commands import GrantHours, MoveCursor, SubmitJobs
+from job_service.application.commands.batches import SubmitJobs
+from job_service.application.commands.cursors import MoveCursor
+from job_service.application.commands.quota import GrantHours
 from job_service.domain.errors import BatchAborted, JobNotFound, JobStateForbids, QuotaExceeded
 from job_service.domain.job import EventKind, Job, JobState
-from job_service.domain.ledger import EntryKind
+from job_service.domain.ledger import EntryKind, of_user
 from job_service.domain.spec import ResourceSpec, ResourceType
-from servicekit.errors import Failure, invalid
+from servicekit.errors import Failure, InvalidArgument, invalid
 from servicekit.values import replace
 from tests.fakes.job_service import FakeStore, FakeUnit
 from tests.fakes.jobs import (
+    ADA,
     ADMIN_CALLS,
     BOB,
     BOB_CALLS,
@@ -26,6 +29,7 @@ from tests.fakes.jobs import (
     later,
     policy,
     reject_command,
+    set_quota_command,
     spec,
     start_command,
     submit_command,
@@ -48,9 +52,9 @@ def moves(store: FakeStore) -> list[str]:
     return [entry.kind.value for entry in store.unit.ledger.entries]
 
 
-def reserved(store: FakeStore, owner_id: str = "u1") -> int:
+def reserved(store: FakeStore, subject: str = "user:u1") -> int:
     """What is held of a quota."""
-    return store.unit.accounts.by_key[owner_id, PERIOD].reserved
+    return store.unit.accounts.by_key[subject, PERIOD].reserved
 
 
 def test_the_first_submit_opens_the_month(store: FakeStore) -> None:
@@ -58,7 +62,7 @@ def test_the_first_submit_opens_the_month(store: FakeStore) -> None:
     job = store.run(submit_command(hours=4))
     assert JobState.PENDING is job.state
     assert ["ALLOWANCE", "RESERVE"] == moves(store)
-    account = store.unit.accounts.by_key["u1", PERIOD]
+    account = store.unit.accounts.by_key["user:u1", PERIOD]
     assert (10 * HOUR, 4 * HOUR, 6 * HOUR) == (account.limit, account.reserved, account.available)
     assert ["SUBMITTED"] == kinds(store)
     assert {"j1": job} == store.unit.jobs.by_id
@@ -75,7 +79,7 @@ def test_the_next_month_begins_anew(store: FakeStore) -> None:
     """Its account has the whole allowance, the old one keeps what it holds."""
     store.run(submit_command(hours=10))
     store.run(submit_command("j2", hours=10, now=NOW + timedelta(days=31)))
-    assert {("u1", "2026-03"), ("u1", "2026-04")} == set(store.unit.accounts.by_key)
+    assert {("user:u1", "2026-03"), ("user:u1", "2026-04")} == set(store.unit.accounts.by_key)
 
 
 def test_too_little_quota_leaves_nothing(store: FakeStore) -> None:
@@ -244,7 +248,7 @@ def test_hours_return_to_the_month_they_came_from(store: FakeStore) -> None:
     """A job that ends in April gives March its hours back."""
     store.run(submit_command(hours=4))
     store.run(replace(cancel_command(), now=NOW + timedelta(days=40)))
-    assert {("u1", "2026-03")} == set(store.unit.accounts.by_key)
+    assert {("user:u1", "2026-03")} == set(store.unit.accounts.by_key)
     assert 0 == reserved(store)
 
 
@@ -273,8 +277,8 @@ def test_a_verb_that_comes_too_late_is_refused(store: FakeStore, first: str, sec
 
 def test_a_grant_opens_the_month_and_adds_to_it(store: FakeStore) -> None:
     """Whoever has not submitted yet can be granted hours, too."""
-    grant = GrantHours("g1", BOB.id, PERIOD, 5 * HOUR, "root", "thesis", policy(), NOW)
-    account = store.run(grant)
+    grant = GrantHours("g1", of_user(BOB.id), PERIOD, 5 * HOUR, "root", "thesis", policy(), NOW)
+    account = store.run(grant).account
     assert 15 * HOUR == account.available
     allowance, granted = store.unit.ledger.entries
     assert (EntryKind.ALLOWANCE, "system") == (allowance.kind, allowance.actor)
@@ -302,3 +306,59 @@ def test_the_spec_of_a_job_never_changes(store: FakeStore) -> None:
 
 def _told(result: Job | Failure) -> str:
     return result.id if isinstance(result, Job) else result.reason
+
+
+def test_a_limited_team_is_charged_beside_its_member(store: FakeStore) -> None:
+    """The same hours, in both accounts, and both get them back."""
+    store.run(set_quota_command("team:engines", 3))
+    job = store.run(submit_command(hours=2))
+    assert job.team_charged
+    assert (2 * HOUR, 2 * HOUR) == (reserved(store), reserved(store, "team:engines"))
+    store.run(cancel_command())
+    assert (0, 0) == (reserved(store), reserved(store, "team:engines"))
+
+
+def test_a_team_without_a_limit_has_no_account(store: FakeStore) -> None:
+    """Also when it gets one while the job goes on: what was not reserved is not settled."""
+    store.run(submit_command())
+    store.run(set_quota_command("team:engines", 3))
+    store.run(cancel_command())
+    team = store.unit.accounts.by_key["team:engines", PERIOD]
+    assert (1, 3 * HOUR) == (team.entries, team.available)
+
+
+def test_a_team_at_its_limit_refuses_a_member_with_hours_left(store: FakeStore) -> None:
+    """Nothing is reserved anywhere; the refusal names the team."""
+    store.run(set_quota_command("team:engines", 1))
+    with pytest.raises(QuotaExceeded) as refused:
+        store.run(submit_command(hours=2))
+    assert "team:engines" == refused.value.metadata["subject"]
+    assert ("user:u1", PERIOD) not in store.unit.accounts.by_key
+    assert {} == store.unit.jobs.by_id
+
+
+def test_a_limit_holds_for_coming_months(store: FakeStore) -> None:
+    """Of users and teams: the next month opens with it."""
+    for subject, hours in (("user:u1", 5), ("team:engines", 4)):
+        store.run(set_quota_command(subject, hours, period="2026-02"))
+    store.run(submit_command(hours=3))
+    accounts = store.unit.accounts.by_key
+    assert 2 * HOUR == accounts["user:u1", PERIOD].available
+    assert HOUR == accounts["team:engines", PERIOD].available
+
+
+def test_an_account_knows_its_user(store: FakeStore) -> None:
+    """By the last submit's name and team."""
+    store.run(submit_command("j1"))
+    store.run(submit_command("j2", owner=replace(ADA, team="looms")))
+    account = store.unit.accounts.by_key["user:u1", PERIOD]
+    assert ("Ada", "looms") == (account.name, account.team)
+
+
+def test_hours_are_not_granted_to_a_team_without_a_limit(store: FakeStore) -> None:
+    """They would be a limit, which nobody meant."""
+    grant = GrantHours("g1", "team:looms", PERIOD, HOUR, "root", "thesis", policy(), NOW)
+    with pytest.raises(InvalidArgument):
+        store.run(grant)
+    store.run(set_quota_command("team:looms", 1))
+    assert 2 * HOUR == store.run(grant).account.available

@@ -14,7 +14,7 @@ from job_service.domain.job import JobState
 from job_service.domain.ledger import EntryKind
 from job_service.entrypoints.decoding import fields, filters
 from job_service.entrypoints.decoding.grants import granted_amount
-from servicekit.errors import InvalidArgument, Unimplemented
+from servicekit.errors import InvalidArgument
 from tests.fakes.jobs import HOUR
 
 PENDING = job_pb2.JOB_STATE_PENDING
@@ -118,11 +118,9 @@ def test_conditions_without_sense_are_refused(conditions: dict[str, Any], field:
     assert {"field": field} == refused(lambda: listed(**conditions)).metadata
 
 
-def test_arrays_cannot_be_listed_yet() -> None:
-    """Rather than list everything."""
-    with pytest.raises(Unimplemented) as raised:
-        listed(array_id="a")
-    assert {"field": "array_id"} == raised.value.metadata
+def test_the_jobs_of_an_array_can_be_listed() -> None:
+    """By the id of its first job."""
+    assert "a" == listed(array_id="a").array_id
 
 
 def test_a_watch_knows_states_and_labels() -> None:
@@ -144,7 +142,7 @@ def test_a_statement_has_its_conditions() -> None:
     kinds = [quota_pb2.LedgerEntry.KIND_SETTLE, quota_pb2.LedgerEntry.KIND_REFUND]
     request = quota.ListLedgerEntriesRequest(job_id="j1", kinds=kinds, from_time=APRIL)
     expected = EntryQuery(
-        owner_id="u1",
+        subject="u1",
         job_id="j1",
         kinds=(EntryKind.SETTLE, EntryKind.REFUND),
         from_time=datetime(2026, 4, 1, tzinfo=UTC),

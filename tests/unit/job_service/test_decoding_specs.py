@@ -1,14 +1,16 @@
 """From submitted messages to specs: defaults, and a named refusal of whatever makes no sense."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
-from gpuaas.job.v1 import job_pb2
+from gpuaas.job.v1 import job_pb2, run_pb2
 from gpuaas.job.v1 import job_service_pb2 as pb
 from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
+from job_service.domain.dependencies import Condition, Dependency
+from job_service.domain.runs import Fault, RetryRule
 from job_service.domain.spec import (
     JobSpec,
     PriorityClass,
@@ -53,6 +55,10 @@ FULL = JobSpec(
     preemptible=True,
     labels={"team": "vision", "empty": ""},
     simulation=Simulation(timedelta(seconds=5), exit_code=3),
+    dependencies=(Dependency("j1"), Dependency("j2", Condition.AFTER_ANY)),
+    array_size=7,
+    retry=RetryRule(2, (Fault.USER, Fault.PLATFORM), timedelta(seconds=3)),
+    not_before=datetime(2026, 3, 1, tzinfo=UTC),
 )
 
 
@@ -247,22 +253,57 @@ def test_an_unknown_type_is_refused_with_those_that_are_known(
     assert [f"spec.resources.{field}"] == [it.field for it in refused.value.violations]
 
 
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"dependencies": [job_pb2.Dependency(job_id="j1")]}, "dependencies"),
-        ({"array_size": 2}, "array_size"),
-        ({"array_size": -1}, "array_size"),
-        ({"retry": job_pb2.RetryRule()}, "retry"),
-        ({"not_before": {"seconds": 1}}, "not_before"),
-    ],
-)
-def test_what_is_not_built_yet_says_so(fields: dict[str, Any], field: str) -> None:
-    """Rather than be passed over; the field is named."""
-    with pytest.raises(Unimplemented) as refused:
+AFTER_ANY = job_pb2.Dependency.CONDITION_AFTER_ANY
+
+
+def test_a_spec_says_what_its_job_waits_for_and_how_often_it_is_tried() -> None:
+    """Conditions and pauses have defaults; a job that is named twice counts once."""
+    spec = decoded(
+        dependencies=[
+            job_pb2.Dependency(job_id="j1"),
+            job_pb2.Dependency(job_id="j2", condition=AFTER_ANY),
+            job_pb2.Dependency(job_id="j1", condition=job_pb2.Dependency.CONDITION_AFTER_OK),
+        ],
+        retry=job_pb2.RetryRule(max_retries=2, on_fault=[run_pb2.FAULT_PARTY_USER]),
+        not_before={"seconds": 1},
+        array_size=3,
+    )
+    assert (Dependency("j1"), Dependency("j2", Condition.AFTER_ANY)) == spec.dependencies
+    assert RetryRule(2, (Fault.USER,), timedelta(seconds=10)) == spec.retry
+    assert datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) == spec.not_before
+    assert 3 == spec.array_size
+
+
+def test_an_empty_rule_for_retries_covers_the_platforms_faults() -> None:
+    """None at all leaves it to the installation."""
+    assert RetryRule(0, (Fault.PLATFORM,)) == decoded(retry=job_pb2.RetryRule()).retry
+    assert decoded().retry is None
+
+
+TWO_MINDS = [job_pb2.Dependency(job_id="j", condition=AFTER_ANY), job_pb2.Dependency(job_id="j")]
+COURSES: list[tuple[dict[str, Any], str]] = [
+    ({"array_size": -1}, "array_size"),
+    ({"array_size": 1001}, "array_size"),
+    ({"retry": job_pb2.RetryRule(max_retries=11)}, "retry.max_retries"),
+    ({"retry": job_pb2.RetryRule(max_retries=-1)}, "retry.max_retries"),
+    ({"retry": job_pb2.RetryRule(on_fault=[run_pb2.FAULT_PARTY_UNSPECIFIED])}, "retry.on_fault"),
+    ({"retry": job_pb2.RetryRule(backoff=Duration(seconds=3601))}, "retry.backoff"),
+    ({"retry": job_pb2.RetryRule(backoff=Duration(seconds=-1))}, "retry.backoff"),
+    ({"dependencies": [job_pb2.Dependency()]}, "dependencies[0].job_id"),
+    ({"dependencies": [job_pb2.Dependency(job_id="j", batch_index=0)]}, "dependencies[0].job_id"),
+    ({"dependencies": [job_pb2.Dependency(batch_index=0)]}, "dependencies[0].batch_index"),
+    ({"dependencies": TWO_MINDS}, "dependencies[1]"),
+    ({"dependencies": [job_pb2.Dependency(job_id=f"j{it}") for it in range(101)]}, "dependencies"),
+    ({"not_before": {"seconds": 1 << 60}}, "not_before"),
+]
+
+
+@pytest.mark.parametrize(("fields", "field"), COURSES)
+def test_a_course_without_sense_is_refused_and_named(fields: dict[str, Any], field: str) -> None:
+    """The refusal names the field by its path."""
+    with pytest.raises(InvalidArgument) as refused:
         decoded(**fields)
     assert {"field": f"spec.{field}"} == refused.value.metadata
-    assert f"spec.{field}: not available yet" == refused.value.message
 
 
 def test_an_array_of_one_is_a_job() -> None:
@@ -282,14 +323,14 @@ def test_a_batch_tells_sense_from_nonsense_by_item() -> None:
     specs = [
         job_pb2.JobSpec(command="x"),
         job_pb2.JobSpec(command="x", estimated_hours=-1),
-        job_pb2.JobSpec(command="x", array_size=5),
+        job_pb2.JobSpec(command="x", dependencies=[job_pb2.Dependency(batch_index=3)]),
     ]
-    good, negative, array = batch_specs(pb.BatchSubmitJobsRequest(specs=specs), KNOWN)
+    good, negative, late = batch_specs(pb.BatchSubmitJobsRequest(specs=specs), KNOWN)
     assert decoded(command="x") == good
     assert isinstance(negative, Failure)
     assert {"field": "specs[1].estimated_hours"} == negative.metadata
-    assert isinstance(array, Unimplemented)
-    assert {"field": "specs[2].array_size"} == array.metadata
+    assert isinstance(late, InvalidArgument)
+    assert {"field": "specs[2].dependencies[0].batch_index"} == late.metadata
 
 
 @pytest.mark.parametrize("count", [0, 1001])
@@ -301,8 +342,27 @@ def test_a_batch_has_up_to_a_thousand_items(count: int) -> None:
     assert {"field": "specs"} == refused.value.metadata
 
 
-def test_a_batch_cannot_be_checked_only_yet() -> None:
-    """It must not be stored instead."""
-    with pytest.raises(Unimplemented) as refused:
-        batch_specs(pb.BatchSubmitJobsRequest(validate_only=True), KNOWN)
-    assert {"field": "validate_only"} == refused.value.metadata
+def test_the_jobs_of_a_batchs_arrays_are_counted_singly() -> None:
+    """A thousand of them at most."""
+    specs = [job_pb2.JobSpec(command="x", array_size=500)] * 2
+    assert 2 == len(batch_specs(pb.BatchSubmitJobsRequest(specs=specs), KNOWN))
+    specs.append(job_pb2.JobSpec(command="x"))
+    with pytest.raises(InvalidArgument) as refused:
+        batch_specs(pb.BatchSubmitJobsRequest(specs=specs), KNOWN)
+    assert {"field": "specs"} == refused.value.metadata
+
+
+def test_a_run_without_a_maximum_may_be_let_finish() -> None:
+    """Where the installation says so: it holds its estimate, and no longer stops at it."""
+    request = pb.SubmitJobRequest(command="x", estimated_hours=2.0)
+    longest = timedelta(hours=24)
+    open_ended = submitted_spec(request, KNOWN, longest)
+    assert (True, longest, timedelta(hours=2)) == (
+        open_ended.overruns,
+        open_ended.max_runtime,
+        open_ended.estimated_duration,
+    )
+    assert submitted_spec(request, KNOWN).reservation == open_ended.reservation
+    request.spec.max_runtime.FromTimedelta(timedelta(hours=3))
+    bounded = submitted_spec(request, KNOWN, longest)
+    assert (False, timedelta(hours=3)) == (bounded.overruns, bounded.max_runtime)

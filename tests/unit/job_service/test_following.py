@@ -1,10 +1,15 @@
 """What the scheduler reports, applied to jobs in memory."""
 
+from datetime import timedelta
+
 import pytest
 
+from job_service.application.commands.starting import ReleaseJobs
 from job_service.application.following import READER, ApplyReports
-from job_service.domain.job import FailureReason, Fault, JobState, RunState
+from job_service.domain.job import EventKind, JobState
 from job_service.domain.reports import Report, ReportKind
+from job_service.domain.runs import FailureReason, Fault, RetryRule, Run, RunState, further_run_id
+from servicekit.values import replace
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADMIN_CALLS,
@@ -13,7 +18,10 @@ from tests.fakes.jobs import (
     PLACEMENT,
     approve_command,
     cancel_command,
+    later,
+    policy,
     report,
+    spec,
     submit_command,
 )
 
@@ -44,22 +52,8 @@ def test_a_run_starts_and_completes(store: FakeStore) -> None:
     assert (JobState.COMPLETED, HOUR // 2) == (job.state, job.used)
     assert job.run is not None
     assert PLACEMENT == job.run.placement
-    account = store.unit.accounts.by_key["u1", PERIOD]
+    account = store.unit.accounts.by_key["user:u1", PERIOD]
     assert (0, HOUR // 2, HOUR // 2) == (account.reserved, account.used, account.refunded_total)
-
-
-def test_a_preempted_run_is_followed_by_another(store: FakeStore) -> None:
-    """The job waits again as a new run that begins anew; what the first used is not counted."""
-    lost = report(ReportKind.PREEMPTED, used=HOUR // 2, message="Made room.")
-    assert 2 == apply(store, STARTED, lost)
-    job = store.unit.jobs.get("j1")
-    assert (JobState.QUEUED, 2, 0, HOUR) == (job.state, job.run_count, job.used, job.reserved)
-    assert job.run is not None
-    assert (RunState.QUEUED, 2, None) == (job.run.state, job.run.attempt, job.run.placement)
-    assert "r1" != job.run.id
-    assert 0 == apply(store, lost), "the first run is over"
-    account = store.unit.accounts.by_key["u1", PERIOD]
-    assert (HOUR, 0) == (account.reserved, account.used)
 
 
 def test_the_cursor_moves_with_the_effects(store: FakeStore) -> None:
@@ -124,7 +118,7 @@ def test_a_run_may_end_before_its_start_was_told(
         apply(store, STARTED)
     assert 1 == apply(store, report(kind, used=1))
     assert store.unit.jobs.get("j1").state.ended
-    assert 0 == store.unit.accounts.by_key["u1", PERIOD].reserved
+    assert 0 == store.unit.accounts.by_key["user:u1", PERIOD].reserved
 
 
 def test_a_crash_is_the_users_fault(store: FakeStore) -> None:
@@ -137,13 +131,13 @@ def test_a_crash_is_the_users_fault(store: FakeStore) -> None:
         job.failure.reason,
         job.failure.exit_code,
     )
-    assert HOUR // 4 == store.unit.accounts.by_key["u1", PERIOD].used
+    assert HOUR // 4 == store.unit.accounts.by_key["user:u1", PERIOD].used
 
 
 def test_a_platform_failure_is_refunded(store: FakeStore) -> None:
     """Whatever the run had used."""
     apply(store, STARTED, report(ReportKind.PLATFORM_FAILED, used=HOUR // 4))
-    account = store.unit.accounts.by_key["u1", PERIOD]
+    account = store.unit.accounts.by_key["user:u1", PERIOD]
     assert (0, HOUR) == (account.used, account.refunded_total)
 
 
@@ -169,4 +163,100 @@ def test_reports_of_many_jobs_share_a_command() -> None:
     store.run(cancel_command("j1", ADMIN_CALLS))
     told = [report(ReportKind.SUCCEEDED, f"j{number}", used=HOUR) for number in range(3)]
     assert 2 == apply(store, *told)
-    assert 2 * HOUR == store.unit.accounts.by_key["u1", PERIOD].used
+    assert 2 * HOUR == store.unit.accounts.by_key["user:u1", PERIOD].used
+
+
+def run_of(store: FakeStore) -> Run:
+    """The job's latest run."""
+    run = store.unit.jobs.get("j1").run
+    assert run is not None
+    return run
+
+
+LOST = report(ReportKind.PREEMPTED, used=HOUR // 3, message="node-1 was lost", node_lost=True)
+PUSHED_OUT = report(ReportKind.PREEMPTED, used=HOUR // 3, message="for a job of HIGH")
+
+
+def test_a_run_that_lost_its_place_waits_again_as_a_new_one(store: FakeStore) -> None:
+    """At no cost; the run that is over is kept, and what is told of it later changes nothing."""
+    apply(store, STARTED, PUSHED_OUT)
+    job = store.unit.jobs.get("j1")
+    assert (JobState.QUEUED, 2, 0, HOUR) == (job.state, job.run_count, job.used, job.reserved)
+    assert run_of(store).id not in ("", "run of j1")
+    [over] = store.unit.jobs.runs_of("j1")
+    assert ("run of j1", RunState.PREEMPTED, HOUR // 3) == (over.id, over.state, over.used)
+    assert EventKind.PREEMPTED is store.unit.events.appended[-1].kind
+    assert 0 == apply(store, SUCCEEDED)
+    assert 1 == apply(store, report(ReportKind.SUCCEEDED, run_id=run_of(store).id, used=HOUR))
+    assert JobState.COMPLETED is store.unit.jobs.get("j1").state
+    assert HOUR == store.unit.accounts.by_key["user:u1", PERIOD].used
+
+
+def test_preemptions_do_not_count_as_retries_but_lost_nodes_do(store: FakeStore) -> None:
+    """Once none is left, the job fails by the platform's fault."""
+    rule = RetryRule(1)
+    for run_id in ("run of j1", further_run_id("j1", 2), further_run_id("j1", 3)):
+        store.run(ApplyReports((replace(PUSHED_OUT, run_id=run_id),), "", rule))
+    store.run(ApplyReports((replace(LOST, run_id=further_run_id("j1", 4)),), "", rule))
+    assert (JobState.QUEUED, 1) == (
+        store.unit.jobs.get("j1").state,
+        store.unit.jobs.get("j1").retries,
+    )
+    store.run(ApplyReports((replace(LOST, run_id=further_run_id("j1", 5)),), "", rule))
+    job = store.unit.jobs.get("j1")
+    assert job.failure is not None
+    assert (JobState.FAILED, FailureReason.NODE_LOST) == (job.state, job.failure.reason)
+    assert HOUR == store.unit.accounts.by_key["user:u1", PERIOD].refunded_total
+
+
+def test_a_failure_of_the_platform_is_tried_again_after_a_pause(store: FakeStore) -> None:
+    """It costs nothing, and the pause doubles; a run that still waits cannot end."""
+    rule = RetryRule(2)
+    failed = report(ReportKind.PLATFORM_FAILED, used=HOUR // 2)
+    store.run(ApplyReports((STARTED, failed), "", rule))
+    job = store.unit.jobs.get("j1")
+    assert (JobState.QUEUED, 1, HOUR, 0) == (job.state, job.retries, job.reserved, job.used)
+    assert job.held_until == failed.at + timedelta(seconds=10)
+    assert 0 == apply(store, replace(failed, run_id=run_of(store).id))
+    store.run(ReleaseJobs(("j1",), policy(), later(99)))
+    store.run(ApplyReports((replace(failed, run_id=run_of(store).id),), "", rule))
+    assert store.unit.jobs.get("j1").held_until == failed.at + timedelta(seconds=20)
+    store.run(ReleaseJobs(("j1",), policy(), later(99)))
+    store.run(ApplyReports((replace(failed, run_id=run_of(store).id),), "", rule))
+    assert JobState.FAILED is store.unit.jobs.get("j1").state
+    assert [1, 2] == [run.attempt for run in store.unit.jobs.runs_of("j1")]
+
+
+def test_a_users_failure_is_tried_again_where_the_job_says_so() -> None:
+    """Each run is paid for, and the next one reserves as much again."""
+    store = FakeStore()
+    store.run(submit_command(spec=spec(4, retry=RetryRule(5, (Fault.USER,), timedelta()))))
+    store.run(approve_command())
+    failed = report(ReportKind.USER_FAILED, exit_code=1, used=3 * HOUR)
+    apply(store, STARTED, failed)
+    job, account = store.unit.jobs.get("j1"), store.unit.accounts.by_key["user:u1", PERIOD]
+    assert (JobState.QUEUED, 3 * HOUR, 4 * HOUR) == (job.state, job.used, job.reserved)
+    assert (3 * HOUR, 4 * HOUR) == (account.used, account.reserved)
+    assert [EventKind.RETRIED, EventKind.QUEUED] == [
+        event.kind for event in store.unit.events.appended[-2:]
+    ]
+
+
+def test_a_retry_that_the_quota_does_not_hold_is_none() -> None:
+    """The job fails with what its run failed with."""
+    store = FakeStore()
+    store.run(submit_command(spec=spec(6, retry=RetryRule(5, (Fault.USER,), timedelta()))))
+    store.run(approve_command())
+    apply(store, STARTED, report(ReportKind.USER_FAILED, exit_code=7, used=5 * HOUR))
+    job, account = store.unit.jobs.get("j1"), store.unit.accounts.by_key["user:u1", PERIOD]
+    assert job.failure is not None
+    assert (JobState.FAILED, 7, 1) == (job.state, job.failure.exit_code, job.run_count)
+    assert (5 * HOUR, 0) == (account.used, account.reserved)
+    assert [] == store.unit.jobs.runs_of("j1")
+
+
+def test_what_can_never_run_is_not_tried_again(store: FakeStore) -> None:
+    """Whatever the rule says."""
+    rule = RetryRule(5, (Fault.USER, Fault.PLATFORM))
+    store.run(ApplyReports((report(ReportKind.REFUSED, message="no such pool"),), "", rule))
+    assert JobState.FAILED is store.unit.jobs.get("j1").state

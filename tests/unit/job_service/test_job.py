@@ -5,19 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from job_service.domain.errors import JobStateForbids
-from job_service.domain.job import (
-    ENDED,
-    Change,
-    EventKind,
-    Failure,
-    FailureReason,
-    Fault,
-    Job,
-    JobEvent,
-    JobState,
-    RunState,
-)
+from job_service.domain.job import ENDED, Change, EventKind, Job, JobEvent, JobState
 from job_service.domain.reports import ReportKind
+from job_service.domain.runs import Failure, FailureReason, Fault, RunState
 from tests.fakes.jobs import ADA, HOUR, NOW, PLACEMENT, later, pending, queued, report, running
 from tests.fakes.jobs import submitted as submitted_change
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from job_service.domain.approval import AutoApproval
+from job_service.domain.approval import default_rules
 from job_service.domain.spec import JobSpec, ResourceSpec
 from scheduler_service.domain.resources import Demand
 from scheduler_service.domain.spec import WorkloadSpec
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 VALUES = [
     JobSpec("python a.py", ResourceSpec(gpu_type="A100"), HOUR, HOUR, labels={"a": "b"}),
     WorkloadSpec(id="1", demand=Demand(count=2)),
-    AutoApproval(limit=5),
+    default_rules(5, 0),
 ]
 
 

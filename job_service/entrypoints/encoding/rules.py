@@ -1,0 +1,31 @@
+"""Approval rules."""
+
+from gpuaas.job.v1 import approval_rule_pb2, approval_service_pb2
+from job_service.domain.approval import Rule, Rules
+
+
+def listed(rules: Rules) -> approval_service_pb2.ListApprovalRulesResponse:
+    """The answer that lists all rules."""
+    return approval_service_pb2.ListApprovalRulesResponse(
+        rules=[_rule(rule) for rule in rules.rules], version=rules.version
+    )
+
+
+def stored(rules: Rules) -> approval_service_pb2.SetApprovalRulesResponse:
+    """The answer to other rules."""
+    return approval_service_pb2.SetApprovalRulesResponse(
+        rules=[_rule(rule) for rule in rules.rules], version=rules.version
+    )
+
+
+def _rule(rule: Rule) -> approval_rule_pb2.ApprovalRule:
+    return approval_rule_pb2.ApprovalRule(
+        name=rule.name,
+        decision=approval_rule_pb2.ApprovalRule.Decision.Value(f"DECISION_{rule.decision}"),
+        teams=sorted(rule.teams),
+        roles=sorted(rule.roles),
+        gpu_types=sorted(rule.gpu_types),
+        max_milli_gpu_seconds=rule.at_most,
+        above_milli_gpu_seconds=rule.above,
+        message=rule.message,
+    )
