@@ -4,6 +4,8 @@ The world believes nothing that the engine keeps for itself: it books every star
 its own, and compares.
 """
 
+from collections import Counter
+
 from scheduler_service.domain.resources import WHOLE, ResourceType
 from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Refuse, Start
 from scheduler_service.domain.scheduling.engine import Engine
@@ -127,6 +129,8 @@ def _assert_nodes(
     assert min(memory) >= 0
     assert nodes.cpu == cpu
     assert nodes.memory == memory
+    if nodes.tenants is not None:
+        assert nodes.tenants == _tenants(specs, running)
     for node, devices in enumerate(free):
         idle = [device for device, milli in enumerate(devices) if milli == WHOLE]
         # A device held whole by one run is in neither of the two.
@@ -137,11 +141,26 @@ def _assert_nodes(
         assert [
             count for count, bucket in enumerate(nodes.buckets) if bucket & nodes.bit[node]
         ] == [len(idle)]
+        assert [count for count, size in enumerate(nodes.sizes) if size & nodes.bit[node]] == [
+            specs[node].devices
+        ]
         largest = max(shared.values(), default=0)
         assert [q for q, part in enumerate(nodes.parts) if part & nodes.bit[node]] == (
             [largest // 100] if largest else []
         )
         assert bool(nodes.open & nodes.bit[node]) == (specs[node].id not in closed)
+
+
+def _tenants(
+    specs: list[NodeSpec], running: list[tuple[Request, str, Slices]]
+) -> list[dict[int, int]]:
+    """How many parts of each sort run on each node."""
+    tenants = [Counter[int]() for _ in specs]
+    for request, _, slices in running:
+        shape = request.shape
+        for part in slices if shape.devices else ():
+            tenants[part.node][shape.devices if shape.milli == WHOLE else 0] += 1
+    return [dict(each) for each in tenants]
 
 
 def _assert_queue(pool: Pool, waiting: dict[str, Request]) -> None:
