@@ -31,32 +31,33 @@ from auth_service.domain.users import User
 from servicekit.clock import Clock
 from servicekit.errors import ResourceExhausted
 from servicekit.ids import IdSource
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Value, frozen=True):
     """What somebody gave to sign in with."""
 
+    hidden = ("password", "device_token")
     username: str
-    password: str = field(repr=False)
-    device_token: str = field(repr=False)
+    password: str
+    device_token: str
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(Value, frozen=True):
     """A session that was begun, and the token by which its device will be known."""
 
+    hidden = ("device_token",)
     begun: Begun
-    device_token: str = field(repr=False)
+    device_token: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePassword:
+class ServicePassword(Value, frozen=True):
     """The password that the system's services share; guessing others' does not lock them out."""
 
+    hidden = ("password",)
     usernames: frozenset[str]
-    password: str = field(repr=False)
+    password: str
 
     def is_given(self, attempt: Attempt) -> bool:
         """Tells whether it is a service that signs in, in constant time for its password."""

@@ -5,9 +5,10 @@ back. So it does not help to try many at once.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
+
+from servicekit.values import Value, replace
 
 FREE_FAILURES = 5
 FIRST_DELAY = timedelta(seconds=5)
@@ -17,8 +18,7 @@ _HOUR = timedelta(hours=1)
 _NETWORK_BITS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value, frozen=True):
     """What is allowed to one key.
 
     Attributes:
@@ -40,8 +40,7 @@ class Rule:
         return _HOUR / max(1, self.per_hour - self.at_once)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Value, frozen=True):
     """What was counted against one key.
 
     Attributes:
@@ -94,16 +93,14 @@ def delay(failures: int) -> timedelta:
     return min(FIRST_DELAY * doublings, LONGEST_DELAY)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Value, frozen=True):
     """One key that an attempt is counted against, and the rule for it."""
 
     key: str
     rule: Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Value, frozen=True):
     """How many attempts may fail in an hour: for one account, from one address, altogether."""
 
     per_account: int = 20

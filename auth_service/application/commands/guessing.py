@@ -1,7 +1,6 @@
 """Counting attempts at passwords: before the password is looked at, and taken back afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -9,10 +8,10 @@ from auth_service.application.ports import UnitOfWork
 from auth_service.domain.audit import AuditEntry
 from auth_service.domain.errors import LoginThrottled
 from auth_service.domain.guessing import Charge, fresh
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeAttempt:
+class ChargeAttempt(Value, frozen=True):
     """Counts an attempt as a failure, before it is known to be one."""
 
     name: ClassVar[str] = "attempt.charge"
@@ -30,8 +29,7 @@ class ChargeAttempt:
             unit.tallies.put(charge.key, tally.charged(charge.rule, self.now))
 
 
-@dataclass(frozen=True, slots=True)
-class RefundAttempt:
+class RefundAttempt(Value, frozen=True):
     """Takes back what was counted of an attempt that nobody looked at."""
 
     name: ClassVar[str] = "attempt.refund"
@@ -42,8 +40,7 @@ class RefundAttempt:
         refund(unit, self.charges, succeeded=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordRefusal:
+class RecordRefusal(Value, frozen=True):
     """Enters into the audit log what was refused and therefore changed nothing."""
 
     name: ClassVar[str] = "audit.record_refusal"

@@ -43,3 +43,23 @@ def test_a_value_travels() -> None:
     point = Point(1, 2, {"a": "b"})
 
     assert point == pickle.loads(pickle.dumps(point))
+
+
+class Account(Value, frozen=True):
+    """A value with something to hide."""
+
+    hidden = ("secret",)
+    name: str
+    secret: str = ""
+
+
+def test_a_value_shows_all_but_what_it_hides() -> None:
+    """A log line about a command must not have the password in it."""
+    assert "Account(name='ada')" == repr(Account("ada", "s3cret"))
+    assert "Point(x=1, y=2, names={})" == repr(Point(1, 2))
+    assert Account("ada", "s3cret") != Account("ada", "other")
+
+
+def test_what_hides_something_still_travels_whole() -> None:
+    """It is hidden from readers, not from the writer's process."""
+    assert "s3cret" == pickle.loads(pickle.dumps(Account("ada", "s3cret"))).secret
