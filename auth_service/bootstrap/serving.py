@@ -20,10 +20,10 @@ from auth_service.application.signing_in import PasswordCheck, ServicePassword, 
 from auth_service.config import Settings
 from auth_service.domain.guessing import Limits
 from auth_service.domain.passwords import PasswordRules
-from auth_service.entrypoints.api.resources import Resources
-from auth_service.entrypoints.api.tokens import TokenApi
 from auth_service.entrypoints.first_start import SERVICE_ACCOUNTS, FirstStart
-from auth_service.entrypoints.grpc_api import AuthApi
+from auth_service.entrypoints.grpc_api.auth import AuthApi
+from auth_service.entrypoints.grpc_api.resources import Resources
+from auth_service.entrypoints.grpc_api.tokens import TokenApi
 from auth_service.entrypoints.loops import KeyNews, Upkeep
 from auth_service.entrypoints.revocations import RevocationFeed
 from gpuaas.api.v1 import access_pb2

@@ -12,7 +12,7 @@ from auth_service.domain.credentials import SECRET_BYTES, hashed, ticket_text
 from auth_service.domain.errors import ApiKeyInvalid
 from auth_service.domain.tickets import Ticket
 from auth_service.entrypoints import decoding, encoding
-from auth_service.entrypoints.api.resources import Area, Context, Resources, caller_role
+from auth_service.entrypoints.grpc_api.resources import Area, Context, Resources, caller_role
 from auth_service.entrypoints.origin import origin
 from auth_service.entrypoints.revocations import RevocationFeed
 from gpuaas.auth.v1 import token_service_pb2 as pb

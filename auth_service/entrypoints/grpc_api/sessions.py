@@ -11,7 +11,7 @@ from auth_service.domain.audit import Action
 from auth_service.domain.errors import RefreshTokenReused
 from auth_service.domain.users import User
 from auth_service.entrypoints import decoding, encoding
-from auth_service.entrypoints.api.resources import Area, Context
+from auth_service.entrypoints.grpc_api.resources import Area, Context
 from auth_service.entrypoints.origin import origin
 from gpuaas.auth.v1 import auth_service_pb2 as pb
 from servicekit.call import current_call
