@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from auth_service.application.attempts import Attempts
 from auth_service.application.ports import Command, NobodyLooked
 from auth_service.application.signing_in import (
     Attempt,
@@ -37,8 +38,10 @@ class Gate:
         self.hasher = FakeHasher()
         self.clock = ManualClock(NOW)
         numbers = itertools.count(1)
+        attempts = Attempts(self.store, self.store, self.clock)
         self.sign_in = SignIn(
-            check=PasswordCheck(self.store, self.store, self.hasher, self.clock),
+            attempts=attempts,
+            check=PasswordCheck(attempts, self.hasher),
             changes=self.store,
             directory=self.store,
             credentials=self.store,
