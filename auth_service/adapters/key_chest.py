@@ -1,12 +1,13 @@
 """Encryption of private keys at rest: AES-256-GCM under a key from the configuration."""
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from auth_service.domain.signing_keys import SigningKey
+from servicekit.values import replace
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
