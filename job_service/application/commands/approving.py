@@ -10,8 +10,9 @@ from job_service.application.commands.starting import queue_if_ready
 from job_service.application.ports import UnitOfWork
 from job_service.domain.approval import Rule, Rules
 from job_service.domain.errors import RulesChanged
-from job_service.domain.job import SYSTEM, Job, JobState
+from job_service.domain.job import SYSTEM, Job
 from job_service.domain.runs import Failure, FailureReason, Fault
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 

@@ -5,7 +5,8 @@ from typing import ClassVar, Protocol
 
 from job_service.application.ports import UnitOfWork
 from job_service.domain.errors import JobStateForbids
-from job_service.domain.job import Job, JobState
+from job_service.domain.job import Job
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 

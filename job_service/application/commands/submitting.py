@@ -22,10 +22,12 @@ from job_service.domain.errors import (
     JobStateForbids,
     QuotaExceeded,
 )
-from job_service.domain.job import Job, JobState, Kinship, Owner, submit
+from job_service.domain.job import Job, Owner
 from job_service.domain.quantity import period_end, period_of
 from job_service.domain.runs import further_run_id
 from job_service.domain.spec import JobSpec
+from job_service.domain.states import JobState
+from job_service.domain.submitting import Kinship, submit
 from servicekit.values import Value, replace
 
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from gpuaas.job.v1 import job_event_pb2, job_pb2
-from job_service.domain.job import Approval, EventKind, Job, JobEvent, JobState
+from job_service.domain.job import Approval, Job, JobEvent
+from job_service.domain.states import EventKind, JobState
 from job_service.domain.waiting import Waiting
 from job_service.entrypoints.encoding.runs import write_failure, write_run
 from job_service.entrypoints.encoding.specs import write_spec

@@ -16,9 +16,9 @@ from job_service.application.following import ApplyReports
 from job_service.application.ports import JobQuery
 from job_service.domain.dependencies import Dependency
 from job_service.domain.errors import JobNotFound, JobStateForbids, QuotaExceeded
-from job_service.domain.job import EventKind, JobState
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import Failure, FailureReason, Fault, RunState
+from job_service.domain.states import EventKind, JobState
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADA_CALLS,

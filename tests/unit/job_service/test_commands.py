@@ -10,12 +10,14 @@ from job_service.application.commands.batches import SubmitJobs
 from job_service.application.commands.cursors import MoveCursor
 from job_service.application.commands.quota import GrantHours
 from job_service.domain.errors import BatchAborted, JobNotFound, JobStateForbids, QuotaExceeded
-from job_service.domain.job import EventKind, Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.ledger import EntryKind, of_user
 from job_service.domain.spec import ResourceSpec, ResourceType
+from job_service.domain.states import EventKind, JobState
 from servicekit.errors import Failure, InvalidArgument, invalid
 from servicekit.values import replace
-from tests.fakes.job_service import FakeStore, FakeUnit
+from tests.fakes.job_records import FakeUnit
+from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADA,
     ADMIN_CALLS,
