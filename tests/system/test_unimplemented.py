@@ -12,6 +12,7 @@ from local.layout import Name
 from local.supervisor import System
 from servicekit.client import connect
 from servicekit.errors import DeadlineExceeded, Failure, Kind
+from tests.contract.test_architecture import unimplemented
 from tests.system.conftest import Started
 
 SERVERS: Mapping[str, Name] = {
