@@ -19,7 +19,8 @@ from servicekit.values import Value
 class ApproveJob(OnJob, frozen=True):
     """Approves a pending job and queues it where starts are automatic.
 
-    A job that needs two approvals waits for the second. Again by the same admin changes nothing.
+    A job that needs two approvals waits for the second. Again by the same admin changes nothing,
+    nor does a job change that others have approved and that has not ended.
     """
 
     name: ClassVar[str] = "job.approve"
@@ -32,9 +33,11 @@ class ApproveJob(OnJob, frozen=True):
 
         Raises:
             SelfApprovalForbidden: the job is the caller's and too large for one approver.
+            JobStateForbids: it has ended, and not after an approval by the caller.
         """
         job = self._job(unit)
-        if job.approved_at or any(it.approver_id == self.caller.id for it in job.approvals):
+        mine = any(it.approver_id == self.caller.id for it in job.approvals)
+        if mine or (job.approved_at and not job.state.ended):
             return job
         job, event = job.approve(self.caller.name, self.comment, self.now, self.caller.id)
         events = [event]
