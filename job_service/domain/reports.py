@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from job_service.domain.runs import Failure, FailureReason, Fault, Placement
-from servicekit.values import Value
+from servicekit.values import PlainValue
 
 
 class ReportKind(StrEnum):
@@ -23,7 +23,7 @@ class ReportKind(StrEnum):
     PREEMPTED = "PREEMPTED"
 
 
-class Report(Value, frozen=True):
+class Report(PlainValue, frozen=True):
     """One event of the scheduler. ``used`` is in milli-GPU-seconds.
 
     ``node_lost`` says of a run that lost its place whether it did so with its node.

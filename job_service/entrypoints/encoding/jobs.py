@@ -66,13 +66,16 @@ def job_message(job: Job) -> job_pb2.Job:
     return message
 
 
-def write_job(message: job_pb2.Job, job: Job) -> None:
-    """A job, in place."""
+def write_job(message: job_pb2.Job, job: Job, spec: bytes | None = None) -> None:
+    """A job, in place; its ``spec`` may be encoded already."""
     message.id = message.task_id = job.id
     message.owner_id = job.owner.id
     message.owner = job.owner.name
     message.team = job.owner.team
-    write_spec(message.spec, job.spec)
+    if spec is None:
+        write_spec(message.spec, job.spec)
+    else:
+        message.spec.MergeFromString(spec)
     message.state = STATES[job.state]
     message.status = job.state.value
     message.gpu_type = job.spec.resources.gpu_type
@@ -103,15 +106,16 @@ def write_event(
     revision: int,
     event_id: str,
     resume_token: str,
+    spec: bytes | None = None,
 ) -> None:
-    """An event of a job, in place."""
+    """An event of a job, in place; the job's ``spec`` may be encoded already."""
     message.revision = revision
     message.id = event_id
     message.kind = _EVENT_KINDS[event.kind]
     write_time(message.time, event.at)
     message.actor = event.actor
     message.reason = event.reason
-    write_job(message.job, event.job)
+    write_job(message.job, event.job, spec)
     message.resume_token = resume_token
     if event.previous_state:
         message.previous_state = STATES[event.previous_state]
