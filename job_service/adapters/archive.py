@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from job_service.adapters.documents import decode_job
 from job_service.adapters.tables import ARCHIVED_JOBS, JOB_DEPENDENCIES, JOBS, PLUMBING
-from job_service.domain.job import ENDED, Job
+from job_service.domain.job import Job
+from job_service.domain.states import ENDED
 from servicekit.clock import to_micros
 from servicekit.database import Database
 

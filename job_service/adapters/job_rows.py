@@ -14,8 +14,9 @@ from job_service.adapters.tables import (
     RUNS,
 )
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, JobState, Owner
+from job_service.domain.job import Job, Owner
 from job_service.domain.runs import Run
+from job_service.domain.states import JobState
 from servicekit.clock import to_micros
 from servicekit.statements import Row
 from servicekit.transaction import Transaction

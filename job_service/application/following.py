@@ -8,9 +8,10 @@ from job_service.application.commands.books import booked_keys
 from job_service.application.commands.ending import end, store
 from job_service.application.ports import UnitOfWork
 from job_service.domain.errors import QuotaExceeded
-from job_service.domain.job import SCHEDULER, Job, JobState
+from job_service.domain.job import SCHEDULER, Job
 from job_service.domain.reports import Report, ReportKind
 from job_service.domain.runs import Failure, RetryRule
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 READER = "scheduler"

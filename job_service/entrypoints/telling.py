@@ -18,7 +18,7 @@ from job_service.application.commands.webhooks import (
     PlanDeliveries,
     RecordAttempts,
 )
-from job_service.application.ports import Reader, Sender
+from job_service.application.ports import Reader, Secrets, SecretUnreadable, Sender
 from job_service.domain.job import JobEvent
 from job_service.domain.webhook import Attempt, Delivery, Webhook, delivery_id, signature
 from job_service.entrypoints.events import EventDecoder
@@ -90,6 +90,7 @@ class Deliverer:
     writer: Writer[Any]
     reader: Reader
     sender: Sender
+    secrets: Secrets
     clock: Clock
     chance: Callable[[], float]
     under_way: dict[asyncio.Task[Attempt], str] = field(default_factory=dict)
@@ -139,15 +140,21 @@ class Deliverer:
                 del self.under_way[task]
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
-        timestamp = int(self.clock.now().timestamp())
-        headers = {
-            "Content-Type": JSON_TYPE,
-            "Webhook-Id": delivery.event_id,
-            "Webhook-Timestamp": str(timestamp),
-            "Webhook-Signature": signature(
-                webhook.secret, delivery.event_id, timestamp, delivery.body
-            ),
-        }
-        status, error = await self.sender.post(webhook.url, headers, delivery.body)
+        try:
+            secret = self.secrets.secret(webhook)
+            headers = _headers(secret, delivery, int(self.clock.now().timestamp()))
+            status, error = await self.sender.post(webhook.url, headers, delivery.body)
+        except SecretUnreadable:
+            # Tried again like any other: the right key may come back within a day.
+            status, error = 0, "the platform cannot read the webhook's secret"
         jitter = 0.5 + self.chance() / 2
         return Attempt(delivery.id, status, error, self.clock.now(), jitter)
+
+
+def _headers(secret: str, delivery: Delivery, timestamp: int) -> dict[str, str]:
+    return {
+        "Content-Type": JSON_TYPE,
+        "Webhook-Id": delivery.event_id,
+        "Webhook-Timestamp": str(timestamp),
+        "Webhook-Signature": signature(secret, delivery.event_id, timestamp, delivery.body),
+    }

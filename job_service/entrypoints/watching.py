@@ -14,7 +14,8 @@ from uuid import UUID
 from gpuaas.job.v1 import job_event_pb2
 from gpuaas.job.v1.job_service_pb2 import WatchJobsResponse
 from job_service.application.ports import JobQuery, Reader
-from job_service.domain.job import Job, JobEvent, JobState
+from job_service.domain.job import Job, JobEvent
+from job_service.domain.states import JobState
 from job_service.entrypoints.encoding.jobs import job_message, write_event
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock

@@ -10,15 +10,17 @@ from job_service.application.commands.starting import queue_if_ready
 from job_service.application.ports import UnitOfWork
 from job_service.domain.approval import Rule, Rules
 from job_service.domain.errors import RulesChanged
-from job_service.domain.job import SYSTEM, Job, JobState
+from job_service.domain.job import SYSTEM, Job
 from job_service.domain.runs import Failure, FailureReason, Fault
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 
 class ApproveJob(OnJob, frozen=True):
     """Approves a pending job and queues it where starts are automatic.
 
-    A job that needs two approvals waits for the second. Again by the same admin changes nothing.
+    A job that needs two approvals waits for the second. Again by the same admin changes nothing,
+    nor does a job change that others have approved and that has not ended.
     """
 
     name: ClassVar[str] = "job.approve"
@@ -31,9 +33,11 @@ class ApproveJob(OnJob, frozen=True):
 
         Raises:
             SelfApprovalForbidden: the job is the caller's and too large for one approver.
+            JobStateForbids: it has ended, and not after an approval by the caller.
         """
         job = self._job(unit)
-        if job.approved_at or any(it.approver_id == self.caller.id for it in job.approvals):
+        mine = any(it.approver_id == self.caller.id for it in job.approvals)
+        if mine or (job.approved_at and not job.state.ended):
             return job
         job, event = job.approve(self.caller.name, self.comment, self.now, self.caller.id)
         events = [event]

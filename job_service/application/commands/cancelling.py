@@ -8,8 +8,9 @@ from typing import ClassVar
 from job_service.application.commands.acting import Caller, OnJob
 from job_service.application.commands.ending import end
 from job_service.application.ports import JobQuery, UnitOfWork
-from job_service.domain.job import Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.runs import Failure
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 

@@ -9,8 +9,9 @@ from job_service.application.commands.ending import end
 from job_service.application.ports import UnitOfWork
 from job_service.domain.dependencies import Met, how_far
 from job_service.domain.errors import JobStateForbids
-from job_service.domain.job import SYSTEM, Job, JobEvent, JobState
+from job_service.domain.job import SYSTEM, Job, JobEvent
 from job_service.domain.runs import Failure, FailureReason, Fault, further_run_id
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 

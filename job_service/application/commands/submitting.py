@@ -22,10 +22,12 @@ from job_service.domain.errors import (
     JobStateForbids,
     QuotaExceeded,
 )
-from job_service.domain.job import Job, JobState, Kinship, Owner, submit
+from job_service.domain.job import Job, Owner
 from job_service.domain.quantity import period_end, period_of
 from job_service.domain.runs import further_run_id
 from job_service.domain.spec import JobSpec
+from job_service.domain.states import JobState
+from job_service.domain.submitting import Kinship, submit
 from servicekit.values import Value, replace
 
 
@@ -65,10 +67,11 @@ class SubmitJob(Value, frozen=True):
         if not self.more_ids:
             return self._one(unit, self.job_id, self.run_id, Kinship(self.origin_id))
         self._check_quota_of_all(unit)
+        first = self._one(unit, self.job_id, self.run_id, Kinship("", self.job_id, 0))
         for place, job_id in enumerate(self.more_ids, 1):
             kinship = Kinship("", self.job_id, place)
             self._one(unit, job_id, further_run_id(job_id, 1), kinship)
-        return self._one(unit, self.job_id, self.run_id, Kinship("", self.job_id, 0))
+        return first
 
     def _one(self, unit: UnitOfWork, job_id: str, run_id: str, kinship: Kinship) -> Job:
         period = period_of(self.now)

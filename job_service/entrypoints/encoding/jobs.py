@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from gpuaas.job.v1 import job_event_pb2, job_pb2
-from job_service.domain.job import Approval, EventKind, Job, JobEvent, JobState
+from job_service.domain.job import Approval, Job, JobEvent
+from job_service.domain.states import EventKind, JobState
 from job_service.domain.waiting import Waiting
 from job_service.entrypoints.encoding.runs import write_failure, write_run
 from job_service.entrypoints.encoding.specs import write_spec
@@ -31,6 +32,8 @@ def waiting_of(job: Job) -> job_pb2.WaitingReason:
     """Why a job waits, as far as its own state tells."""
     if job.state is JobState.APPROVED and (job.spec.dependencies or job.spec.not_before):
         return _DEPENDENCY if job.spec.dependencies else _not_before(job)
+    if job.state is JobState.PENDING and job.approvals_needed > 1:
+        return _several_approvals(job)
     if job.held_until:
         reason = job_pb2.WaitingReason(
             kind=job_pb2.WaitingReason.KIND_BACKOFF, message="Waits before it is tried again."
@@ -118,6 +121,15 @@ def write_event(
         message.previous_state = STATES[event.previous_state]
     if event.job.run:
         message.run_id = event.job.run.id
+
+
+def _several_approvals(job: Job) -> job_pb2.WaitingReason:
+    """Who has approved a job that one approver is not enough for, and that another is missing."""
+    message = f"Waits for the approvals of {job.approvals_needed} admins, none of them its owner."
+    if job.approvals:
+        given = ", ".join(approval.approver for approval in job.approvals)
+        message = f"Approved by {given}; a second approver is missing."
+    return job_pb2.WaitingReason(kind=job_pb2.WaitingReason.KIND_APPROVAL, message=message)
 
 
 def _not_before(job: Job) -> job_pb2.WaitingReason:

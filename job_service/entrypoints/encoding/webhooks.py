@@ -8,10 +8,8 @@ from servicekit.wellknown import write_time
 
 
 def created(webhook: Webhook) -> webhook_service_pb2.CreateWebhookResponse:
-    """The answer to the one who created it, the only one that has the secret."""
-    return webhook_service_pb2.CreateWebhookResponse(
-        webhook=webhook_message(webhook), secret=webhook.secret
-    )
+    """The answer to the one who created it; its secret is added where nothing is remembered."""
+    return webhook_service_pb2.CreateWebhookResponse(webhook=webhook_message(webhook))
 
 
 def deleted(_: None) -> webhook_service_pb2.DeleteWebhookResponse:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from job_service.application.commands.retention import ArchiveJobs, ForgetDeadLetters, TrimLog
 from job_service.application.commands.webhooks import PlanDeliveries, RecordAttempts
 from job_service.application.ports import EntryQuery, JobQuery
-from job_service.domain.job import JobState
+from job_service.domain.states import JobState
 from job_service.domain.webhook import Attempt
 from servicekit.values import replace
 from tests.contract.job_service.conftest import Store

@@ -10,13 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gpuaas.job.v1 import job_pb2
 from gpuaas.job.v1 import quota_service_pb2 as quota
-from job_service.bootstrap import (
-    APPROVAL_SERVICE,
-    JOB_SERVICE,
-    QUOTA_SERVICE,
-    WEBHOOK_SERVICE,
-    running,
-)
+from job_service.bootstrap import SERVICES, running
 from job_service.config import Settings
 from servicekit.config import ConfigurationError
 from servicekit.errors import Failure, Kind
@@ -55,7 +49,6 @@ BUILT = {
     "SubmitJob",
     "WatchJobs",
 }
-SERVICES = [JOB_SERVICE, QUOTA_SERVICE, APPROVAL_SERVICE, WEBHOOK_SERVICE]
 METHODS = [method for service in SERVICES for method in service.methods]
 
 

@@ -44,6 +44,7 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Desk:
+    """A desk where nobody has tried anything yet."""
     return Desk()
 
 

@@ -8,9 +8,10 @@ import pytest
 from job_service.application.commands.approving import ExpireRequests, SetApprovalRules
 from job_service.domain.approval import Decision, Rule, Rules, default_rules
 from job_service.domain.errors import JobStateForbids, RulesChanged, SelfApprovalForbidden
-from job_service.domain.job import Approval, EventKind, JobState
+from job_service.domain.job import Approval
 from job_service.domain.runs import FailureReason, Fault
 from job_service.domain.spec import ResourceSpec, ResourceType
+from job_service.domain.states import EventKind, JobState
 from servicekit.values import replace
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
