@@ -35,6 +35,7 @@ from scheduler_service.domain.events import (
 )
 from scheduler_service.domain.last_hour import HourFigures, LastHour
 from scheduler_service.domain.outcome import OutcomeKind
+from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.spec import WorkloadSpec
 from scheduler_service.domain.workload import Workload
 from servicekit.clock import Clock, from_micros
@@ -75,6 +76,7 @@ class Scheduling:
         decode: DecodeEvent,
         reader: Reader,
         backend: Backend,
+        prices: PriceList,
         new_engine: Callable[[], Engine],
         is_due: Callable[[], bool],
         clock: Clock,
@@ -85,6 +87,7 @@ class Scheduling:
         self._decode = decode
         self._reader = reader
         self._backend = backend
+        self._prices = prices
         self._new_engine = new_engine
         self._is_due = is_due
         self._clock = clock
@@ -222,7 +225,10 @@ class Scheduling:
 
     async def _dispatch(self, decisions: Decisions) -> None:
         starts = [
-            PlannedStart(it.workload_id, self._new_id(), it.placement) for it in decisions.starts
+            PlannedStart(
+                it.workload_id, self._new_id(), it.placement, self._prices.at(it.placement)
+            )
+            for it in decisions.starts
         ]
         stops = await self._stops(decisions)
         command = StartWorkloads(starts, decisions.refusals, self._clock.now(), stops)

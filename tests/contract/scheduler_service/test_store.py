@@ -22,6 +22,7 @@ from scheduler_service.application.ports import UnitOfWork, WorkloadFilter
 from scheduler_service.domain.errors import DeviceTaken
 from scheduler_service.domain.events import WorkloadFinished, WorkloadQueued, WorkloadStarted
 from scheduler_service.domain.outcome import Outcome, OutcomeKind
+from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Demand, Node, ResourceType
 from scheduler_service.domain.spec import (
     PriorityClass,
@@ -74,6 +75,7 @@ FULL = Workload(
         preemptible=True,
         estimated_duration=timedelta(hours=1, microseconds=7),
         max_runtime=timedelta(days=2),
+        hourly_price_limit=Money(2_500_000, "EUR"),
     ),
     program=Program("", ("a", "b"), "image", (("KEY", "wert \u00fc \U0001f600"),)),
     simulation=Simulation(timedelta(seconds=1.5), 3),
