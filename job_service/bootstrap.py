@@ -30,6 +30,7 @@ from job_service.adapters.sender import HttpSender
 from job_service.adapters.tables import PLUMBING
 from job_service.adapters.unit import SqlUnitOfWork
 from job_service.application.commands.acting import Policy
+from job_service.application.quoting import Quoting
 from job_service.config import Overrun, Settings
 from job_service.domain.approval import default_rules
 from job_service.domain.quantity import from_gpu_hours
@@ -38,6 +39,7 @@ from job_service.entrypoints.expiry import Expiry
 from job_service.entrypoints.grpc_api.approvals import ApprovalApi
 from job_service.entrypoints.grpc_api.jobs import JobApi
 from job_service.entrypoints.grpc_api.quotas import QuotaApi
+from job_service.entrypoints.grpc_api.quoting import Quotes
 from job_service.entrypoints.grpc_api.webhooks import WebhookApi
 from job_service.entrypoints.loops import Catalogue, Follower, Forwarder, Releaser
 from job_service.entrypoints.output import JobOutput
@@ -101,7 +103,8 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         storage = await closing.enter_async_context(storing)
         identity, revocations = _identity(settings, clock, closing), Revocations(clock)
         scheduler = _scheduler(settings, identity, closing)
-        reader, catalogue = SqlReader(storage.database), Catalogue(scheduler)
+        reader = SqlReader(storage.database)
+        catalogue = Catalogue(scheduler, storage.writer)
         once, policy = Idempotent(storage.writer, clock), _policy(settings)
         watch = JobWatch(reader, storage.log, decode_event, clock, settings.streams_per_caller)
         jobs = JobApi(
@@ -112,6 +115,13 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             JobOutput(reader, scheduler, storage.log),
             Explainer(scheduler, clock),
             catalogue,
+            Quotes(
+                Quoting(reader, scheduler, policy),
+                reader,
+                catalogue,
+                clock,
+                timedelta(minutes=settings.quote_minutes),
+            ),
             policy,
             clock,
             new_id,

@@ -7,7 +7,9 @@ from typing import Protocol
 from job_service.domain.approval import Rules
 from job_service.domain.job import Job, JobEvent, JobState, Owner
 from job_service.domain.ledger import Account, Entry, EntryKind
+from job_service.domain.offers import Offers
 from job_service.domain.output import OutputLine
+from job_service.domain.quotes import Outlook
 from job_service.domain.reports import Report
 from job_service.domain.runs import Run
 from job_service.domain.waiting import Waiting
@@ -74,6 +76,23 @@ class ApprovalRules(Protocol):
 
     def save(self, rules: Rules) -> None:
         """Stores the rules in place of those before."""
+
+
+class OffersNoted(Protocol):
+    """What the scheduler has to offer, as it was noted last."""
+
+    def get(self) -> Offers:
+        """All of it; nothing while nothing was noted."""
+
+    def save(self, offers: Offers) -> None:
+        """Stores it in place of what was noted before."""
+
+
+class QuoteKeys(Protocol):
+    """What quotes are signed with."""
+
+    def get(self) -> bytes:
+        """The key, the same for all processes of the installation."""
 
 
 class Webhooks(Protocol):
@@ -158,6 +177,14 @@ class UnitOfWork(Protocol):
     @property
     def rules(self) -> ApprovalRules:
         """Approval rules."""
+
+    @property
+    def offers(self) -> OffersNoted:
+        """What is on offer."""
+
+    @property
+    def quote_keys(self) -> QuoteKeys:
+        """The key of quotes."""
 
     @property
     def webhooks(self) -> Webhooks:
@@ -273,6 +300,9 @@ class Reader(Protocol):
     async def approval_rules(self) -> Rules | None:
         """The approval rules, or None while nobody has set any."""
 
+    async def quote_key(self) -> bytes:
+        """The key that quotes are signed with."""
+
     async def undecided(self, before: datetime, limit: int) -> list[str]:
         """The ids of jobs that were submitted before a time and still wait for approval."""
 
@@ -337,8 +367,15 @@ class Scheduler(Protocol):
     def watch(self, position: str) -> AsyncIterator[tuple[list[Report], str]]:
         """Batches of reports after a position, each with the position after it."""
 
-    async def gpu_types(self) -> frozenset[str]:
-        """The device types that its pools have."""
+    async def offers(self) -> Offers:
+        """What its pools have to offer."""
+
+    async def quote(self, job: Job) -> Outlook:
+        """What would become of a run of a job; of one that waits in the queue, as it stands.
+
+        Raises:
+            InvalidArgument: GPU_TYPE_UNKNOWN, POOL_UNKNOWN or PROVIDER_UNKNOWN.
+        """
 
     async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
         """Why these runs wait; those that do not, or are not known, are left out."""
@@ -354,11 +391,14 @@ class Scheduler(Protocol):
         """
 
 
-class GpuTypes(Protocol):
-    """The device types that the scheduler's pools have."""
+class OnOffer(Protocol):
+    """What the scheduler's pools have to offer."""
 
-    def known(self) -> frozenset[str]:
-        """All names, or nothing while the scheduler has not been reached yet."""
+    def known(self) -> Offers:
+        """All of it, or nothing while the scheduler has not been reached yet."""
+
+    def gpu_types(self) -> frozenset[str]:
+        """The device types of that."""
 
 
 class Sender(Protocol):

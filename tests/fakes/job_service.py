@@ -13,7 +13,9 @@ from job_service.domain.approval import Rules
 from job_service.domain.errors import JobNotFound
 from job_service.domain.job import Job, JobEvent, JobState, Owner
 from job_service.domain.ledger import STANDING, Account, Entry, EntryKind
+from job_service.domain.offers import Offers
 from job_service.domain.output import OutputLine
+from job_service.domain.quotes import Outlook, Verdict
 from job_service.domain.reports import Report
 from job_service.domain.runs import Run
 from job_service.domain.waiting import Waiting
@@ -128,6 +130,29 @@ class FakeRules:
 
 
 @dataclass
+class FakeOffers:
+    """What is on offer in a variable."""
+
+    noted: Offers = field(default_factory=Offers)
+
+    def get(self) -> Offers:
+        return self.noted
+
+    def save(self, offers: Offers) -> None:
+        self.noted = offers
+
+
+@dataclass
+class FakeQuoteKeys:
+    """A key that everybody knows."""
+
+    key: bytes = b"a key of thirty-two bytes, always"[:32]
+
+    def get(self) -> bytes:
+        return self.key
+
+
+@dataclass
 class FakeWebhooks:
     """Webhooks in a dictionary, beside their deliveries."""
 
@@ -232,6 +257,8 @@ class FakeUnit:
     events: FakeEvents = field(default_factory=FakeEvents)
     cursors: FakeCursors = field(default_factory=FakeCursors)
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
+    offers: FakeOffers = field(default_factory=FakeOffers)
+    quote_keys: FakeQuoteKeys = field(default_factory=FakeQuoteKeys)
     webhooks: FakeWebhooks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -247,6 +274,7 @@ class FakeUnit:
             FakeEvents(list(self.events.appended), self.events.floor),
             FakeCursors(dict(self.cursors.positions)),
             FakeDeliveries(dict(self.deliveries.by_id)),
+            FakeOffers(self.offers.noted),
         )
         copy.webhooks.by_id = dict(self.webhooks.by_id)
         return copy
@@ -337,6 +365,9 @@ class FakeStore:
     async def approval_rules(self) -> Rules | None:
         return self.unit.rules.rules
 
+    async def quote_key(self) -> bytes:
+        return self.unit.quote_keys.get()
+
     async def undecided(self, before: datetime, limit: int) -> list[str]:
         waiting = [it for it in self.unit.jobs.by_id.values() if it.state is JobState.PENDING]
         stale = sorted((it.created_at, it.id) for it in waiting if it.created_at < before)
@@ -401,7 +432,9 @@ class FakeStore:
 class FakeScheduler:
     """Takes every run, refuses those that it is told to, and reports what it is given."""
 
-    gpu: frozenset[str] = frozenset()
+    has: Offers = field(default_factory=Offers)
+    outlook: Outlook = field(default_factory=lambda: Outlook(Verdict.STARTS_NOW))
+    quoted: list[Job] = field(default_factory=list)
     refuses: dict[str, Report] = field(default_factory=dict)
     enqueued: list[QueuedRun] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -422,8 +455,12 @@ class FakeScheduler:
         while True:
             yield await self.reports.get()
 
-    async def gpu_types(self) -> frozenset[str]:
-        return self.gpu
+    async def offers(self) -> Offers:
+        return self.has
+
+    async def quote(self, job: Job) -> Outlook:
+        self.quoted.append(job)
+        return self.outlook
 
     async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
         return {run_id: self.waits[run_id] for run_id in run_ids if run_id in self.waits}
