@@ -5,8 +5,10 @@ from datetime import datetime
 
 from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
 from scheduler_service.domain.engine import (
+    Began,
     Cancelled,
     Decisions,
+    Ended,
     EngineEvent,
     Finished,
     NodeUp,
@@ -98,8 +100,13 @@ class LiveEngine:
                 self._noted.append(events.Finish(workload_id))
             case Cancelled(workload_id=workload_id):
                 self._noted.append(events.Cancel(workload_id))
-            case Placed(spec=spec, placement=placement, since=since):
-                self._place(spec, placement, micros_of(since))
+            case Placed(spec=spec, placement=placement, since=since, arrived=arrived):
+                self._place(spec, placement, micros_of(since), micros_of(arrived or since))
+            case Began(spec=spec, pool=pool, at=at, arrived=arrived):
+                request = self._request(spec, micros_of(arrived))
+                self._noted.append(events.Began(request, pool, micros_of(at)))
+            case Ended(workload_id=workload_id, at=at, end=end):
+                self._noted.append(events.Ended(workload_id, micros_of(at), end))
             case NodeUp(node=node):
                 self._add(node)
 
@@ -187,9 +194,9 @@ class LiveEngine:
             shortened(spec.max_runtime, self._speed),
         )
 
-    def _place(self, spec: WorkloadSpec, placement: Placement, since: int) -> None:
+    def _place(self, spec: WorkloadSpec, placement: Placement, since: int, arrived: int) -> None:
         pool, slices = placement.pool, slices_of(placement, self._numbers.__getitem__)
-        request = self._request(spec, since)
+        request = self._request(spec, arrived)
         self._noted.append(events.Occupy(request, pool, slices, since))
 
     def _add(self, node: Node) -> None:

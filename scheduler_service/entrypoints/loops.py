@@ -22,7 +22,6 @@ from scheduler_service.domain.engine import (
     Engine,
     Finished,
     NodeUp,
-    Placed,
     Start,
     Submitted,
 )
@@ -34,6 +33,7 @@ from scheduler_service.domain.events import (
     WorkloadStarted,
 )
 from scheduler_service.domain.last_hour import HourFigures, LastHour
+from scheduler_service.domain.memories import present, remembered
 from scheduler_service.domain.outcome import OutcomeKind
 from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.spec import WorkloadSpec
@@ -148,12 +148,10 @@ class Scheduling:
         engine = self._new_engine()
         for node in snapshot.nodes:
             engine.apply(NodeUp(node))
-        for workload in snapshot.running:
-            if workload.placement is not None:
-                since = workload.started_at or workload.enqueued_at
-                engine.apply(Placed(workload.spec, workload.placement, since))
-        for workload in snapshot.queued:
-            engine.apply(Submitted(workload.spec, workload.enqueued_at))
+        for event in remembered(snapshot.past, snapshot.running):
+            engine.apply(event)
+        for event in present(snapshot.running, snapshot.queued):
+            engine.apply(event)
         self._engine = engine
         self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
         await self._backend.start([as_run(workload) for workload in snapshot.running])
