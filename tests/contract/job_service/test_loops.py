@@ -179,6 +179,7 @@ async def _run(loop: Callable[[], Awaitable[object]]) -> None:
 
 
 async def _knows(catalogue: Catalogue, gpu_type: str) -> bool:
+    await asyncio.sleep(0)
     return gpu_type in catalogue.gpu_types()
 
 

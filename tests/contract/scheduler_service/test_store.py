@@ -284,3 +284,19 @@ async def test_the_database_itself_refuses_an_overdraft(
         database_store.database.writing.begin() as connection,
     ):
         connection.execute(overdraft)
+
+
+async def test_a_snapshot_tells_the_latest_that_ran(store: Store) -> None:
+    """In the order of their ends; neither what never ran nor what still does."""
+    names = ("a", "b", "waits")
+    await fill(store, *(workload(name) for name in names))
+    await store.writer.execute(CancelWorkloads(["waits"], "", {}, NOW))
+    a, b = await start(store, planned("a", 0), planned("b", 1))
+    later = NOW + timedelta(seconds=5)
+    await store.writer.execute(FinishWorkloads([result(b)], later))
+    assert ["b"] == [it.spec.id for it in (await store.reader.snapshot()).past]
+    ran = {a.allocation_id: timedelta(seconds=7)}
+    await store.writer.execute(CancelWorkloads(["a"], "", ran, later + timedelta(seconds=1)))
+    snapshot = await store.reader.snapshot()
+    assert ["b", "a"] == [it.spec.id for it in snapshot.past]
+    assert ([], []) == (list(snapshot.running), list(snapshot.queued))
