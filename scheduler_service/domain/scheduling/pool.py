@@ -18,7 +18,7 @@ from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.policy import DAY, HeadRule, Policy
 from scheduler_service.domain.scheduling.protocols import Rules, Victim
 from scheduler_service.domain.scheduling.queue import Group, Queue
-from scheduler_service.domain.scheduling.requests import Job, Shape, Slices
+from scheduler_service.domain.scheduling.requests import Job, Request, Shape, Slices
 from scheduler_service.domain.scheduling.shares import Shares
 
 if TYPE_CHECKING:
@@ -231,10 +231,10 @@ class Pool:
             self.let_go(job)
         return Start(job.request.id, self.name, slices, job.served)
 
-    def occupy(self, job: Job, slices: Slices, since: int) -> None:
-        """Counts a job as running since a time."""
+    def occupy(self, job: Job, slices: Slices, since: int, *, booked: bool = False) -> None:
+        """Counts a job as running since a time; ``booked`` if its team was charged already."""
         self._take(slices, job.request.shape)
-        if self.shares is not None:
+        if self.shares is not None and not booked:
             self.shares.take(job.request, since)
         job.slices = slices
         job.since = since
@@ -279,10 +279,14 @@ class Pool:
         job.served += ran - lost
         job.since = now
         if rule is not PreemptionRule.NODE_LOST:
-            self._stops.setdefault(job.request.job or job.request.id, []).append(now)
+            self.note_stop(job.request, now)
         milli = job.request.shape.total_milli
         out.append(Preempt(job.request.id, preemptor, rule, job.served, lost * milli))
         self.requeue(job, now, out)
+
+    def note_stop(self, request: Request, now: int) -> None:
+        """Counts a preemption of a job."""
+        self._stops.setdefault(request.job or request.id, []).append(now)
 
     def may_stop(self, job: Job, now: int) -> bool:
         """Whether a running job has had its guaranteed time and was not stopped too often.
