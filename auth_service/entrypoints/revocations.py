@@ -87,4 +87,10 @@ class RevocationFeed:
 
 
 def _told(revoked: TokensRevoked) -> Revocation:
-    return Revocation(revoked.user_id, revoked.session_id, revoked.generation, revoked.expires_at)
+    return Revocation(
+        revoked.user_id,
+        revoked.session_id,
+        revoked.generation,
+        revoked.expires_at,
+        revoked.key_id,
+    )

@@ -44,6 +44,7 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Desk:
+    """A desk where nothing was counted yet."""
     return Desk()
 
 
