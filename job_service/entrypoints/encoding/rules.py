@@ -4,14 +4,14 @@ from gpuaas.job.v1 import approval_rule_pb2, approval_service_pb2
 from job_service.domain.approval import Rule, Rules
 
 
-def listed(rules: Rules) -> approval_service_pb2.ListApprovalRulesResponse:
+def list_rules_response(rules: Rules) -> approval_service_pb2.ListApprovalRulesResponse:
     """The answer that lists all rules."""
     return approval_service_pb2.ListApprovalRulesResponse(
         rules=[_rule(rule) for rule in rules.rules], version=rules.version
     )
 
 
-def stored(rules: Rules) -> approval_service_pb2.SetApprovalRulesResponse:
+def set_rules_response(rules: Rules) -> approval_service_pb2.SetApprovalRulesResponse:
     """The answer to other rules."""
     return approval_service_pb2.SetApprovalRulesResponse(
         rules=[_rule(rule) for rule in rules.rules], version=rules.version
