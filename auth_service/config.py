@@ -68,6 +68,12 @@ class Settings(ServiceSettings):
     guesses_overall: int = Field(
         default=5_000, ge=2, le=10_000_000, description="failed logins altogether in an hour"
     )
+    registrations_per_address: int = Field(
+        default=500, ge=2, le=1_000_000, description="registrations from one address in an hour"
+    )
+    registrations_overall: int = Field(
+        default=5_000, ge=2, le=10_000_000, description="registrations altogether in an hour"
+    )
     admin_username: str = Field(default="admin", description="name of the first admin")
     admin_password: SecretStr = Field(
         default=SecretStr(""),

@@ -69,6 +69,9 @@ class Settings(ServiceSettings):
     approval_patience_hours: float = Field(
         default=168.0, gt=0, le=1e6, description="hours after which an undecided request fails"
     )
+    quote_minutes: float = Field(
+        default=10.0, gt=0, le=1_440, description="minutes for which a quote can be redeemed"
+    )
     webhooks_per_user: int = Field(
         default=10, ge=0, le=1000, description="webhooks that a user may have"
     )

@@ -20,7 +20,7 @@ from gpuaas.scheduler.v1 import (
 from scheduler_service.adapters.decision_log import DecisionLogs
 from scheduler_service.adapters.documents import decode_event
 from scheduler_service.adapters.identity import GrpcIdentity
-from scheduler_service.adapters.inventory_file import read_inventory
+from scheduler_service.adapters.inventory_file import read_inventory, read_prices
 from scheduler_service.adapters.policy_file import read_policies
 from scheduler_service.adapters.reader import SqlReader
 from scheduler_service.adapters.simulated import SimulatedBackend
@@ -29,6 +29,7 @@ from scheduler_service.adapters.unit import SqlUnitOfWork
 from scheduler_service.application.inventory import SyncInventory
 from scheduler_service.config import Settings
 from scheduler_service.domain.live import LiveEngine
+from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.entrypoints.grpc_api import InventoryApi, SchedulerApi
 from scheduler_service.entrypoints.loops import Finishing, Forgetting, Scheduling
@@ -93,11 +94,20 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             seed=settings.simulation_seed,
             failure_rate=settings.simulation_failure_rate,
         )
-        policies = read_policies(settings.policy)
+        policies, prices = read_policies(settings.policy), read_prices(settings.inventory)
         logs = _decision_logs(settings, closing)
-        new_engine = partial(_engine, settings, policies, logs, clock)
+        new_engine = partial(_engine, settings, policies, prices, logs, clock)
         scheduling = Scheduling(
-            writer, log, decode_event, reader, backend, new_engine, _full(logs), clock, new_id
+            writer,
+            log,
+            decode_event,
+            reader,
+            backend,
+            prices,
+            new_engine,
+            _full(logs),
+            clock,
+            new_id,
         )
         works = {
             "schedule": scheduling.run,
@@ -109,7 +119,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         feed = EventFeed(log, decode_event, clock)
         api = SchedulerApi(writer, once, reader, backend, feed, scheduling, logs, clock)
         verifier = await _verifier(settings, clock, closing)
-        server = _server(settings, verifier, clock, api, InventoryApi(reader, scheduling.pools))
+        server = _server(
+            settings, verifier, clock, api, InventoryApi(reader, scheduling.pools, prices)
+        )
         port = server.listen(settings.listen, Tls.of(settings))
         await server.start(database.answers)
         closing.push_async_callback(server.drain)
@@ -130,13 +142,17 @@ def _full(logs: DecisionLogs | None) -> Callable[[], bool]:
 
 
 def _engine(
-    settings: Settings, policies: dict[str, Policy], logs: DecisionLogs | None, clock: Clock
+    settings: Settings,
+    policies: dict[str, Policy],
+    prices: PriceList,
+    logs: DecisionLogs | None,
+    clock: Clock,
 ) -> LiveEngine:
     """A new engine, which begins a new decision log if there are any."""
     if logs is not None:
         logs.begin(clock.now())
     record = None if logs is None else logs.write
-    return LiveEngine(policies, speed=settings.simulation_speed, record=record)
+    return LiveEngine(policies, prices=prices, speed=settings.simulation_speed, record=record)
 
 
 async def _sync_inventory(settings: Settings, writer: Writer[SqlUnitOfWork]) -> None:

@@ -1,7 +1,7 @@
 """The base of a service's values: what its domain is made of, and the commands that change it."""
 
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from msgspec import Struct, field
@@ -16,6 +16,15 @@ class Value(Struct, frozen=True, omit_defaults=True):
     A job's row, its events and the commands that travel to the writer's process hold nothing else,
     so it is made to be cheap to build, to write as JSON (defaults left out) and to pickle.
     """
+
+    hidden: ClassVar[tuple[str, ...]] = ()
+    """Fields that ``repr`` leaves out, because a log must not have them."""
+
+    def __repr__(self) -> str:
+        """Shows every field that is not hidden."""
+        shown = (name for name in self.__struct_fields__ if name not in self.hidden)
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
+        return f"{type(self).__name__}({fields})"
 
 
 class PlainValue(Value, frozen=True):

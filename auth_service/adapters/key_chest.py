@@ -1,9 +1,10 @@
 """Encryption of private keys at rest, under a key from the configuration."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from auth_service.domain.signing_keys import SigningKey
 from servicekit.sealing import Seal, Unreadable
+from servicekit.values import replace
 
 
 class KeyUnreadable(Exception):

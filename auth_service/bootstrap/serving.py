@@ -15,15 +15,16 @@ from auth_service.adapters.records import SqlAuditLog, SqlKeys
 from auth_service.adapters.signer import Ed25519Signer, new_signing_key
 from auth_service.adapters.tables import PLUMBING
 from auth_service.adapters.unit import SqlUnitOfWork
+from auth_service.application.attempts import Attempts
 from auth_service.application.commands.signing_keys import SealSigningKeys
 from auth_service.application.signing_in import PasswordCheck, ServicePassword, SignIn
 from auth_service.config import Settings
 from auth_service.domain.guessing import Limits
 from auth_service.domain.passwords import PasswordRules
-from auth_service.entrypoints.api.resources import Resources
-from auth_service.entrypoints.api.tokens import TokenApi
 from auth_service.entrypoints.first_start import SERVICE_ACCOUNTS, FirstStart
-from auth_service.entrypoints.grpc_api import AuthApi
+from auth_service.entrypoints.grpc_api.auth import AuthApi
+from auth_service.entrypoints.grpc_api.resources import Resources
+from auth_service.entrypoints.grpc_api.tokens import TokenApi
 from auth_service.entrypoints.loops import KeyNews, Upkeep
 from auth_service.entrypoints.revocations import RevocationFeed
 from gpuaas.api.v1 import access_pb2
@@ -170,14 +171,20 @@ async def _resources(
 ) -> Resources:
     directory = SqlDirectory(storage.database)
     credentials = SqlCredentials(storage.database)
-    check = PasswordCheck(storage.writer, credentials, hasher, clock)
+    attempts = Attempts(storage.writer, credentials, clock)
+    check = PasswordCheck(attempts, hasher)
     limits = Limits(
-        settings.guesses_per_account, settings.guesses_per_address, settings.guesses_overall
+        settings.guesses_per_account,
+        settings.guesses_per_address,
+        settings.guesses_overall,
+        settings.registrations_per_address,
+        settings.registrations_overall,
     )
     # Twice a hash covers whatever a hash of another form costs; see SignIn.
     await hasher.seconds()  # The first one also starts what computes it.
     failure_time = min(timedelta(seconds=2 * await hasher.seconds()), LONGEST_FAILURE_TIME)
     sign_in = SignIn(
+        attempts=attempts,
         check=check,
         changes=storage.writer,
         directory=directory,
@@ -200,6 +207,7 @@ async def _resources(
         credentials=credentials,
         audit=SqlAuditLog(storage.database),
         hasher=hasher,
+        attempts=attempts,
         check=check,
         sign_in=sign_in,
         signer=signer,

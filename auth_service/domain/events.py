@@ -1,14 +1,13 @@
 """What happened, as the event log tells it to whoever follows it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
 from auth_service.domain.roles import Role
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class UserRegistered:
+class UserRegistered(Value, frozen=True):
     """A user came into being, by registration, by an import or at the first start."""
 
     kind: ClassVar[str] = "user.registered"
@@ -23,8 +22,7 @@ class UserRegistered:
         return self.user_id
 
 
-@dataclass(frozen=True, slots=True)
-class TokensRevoked:
+class TokensRevoked(Value, frozen=True):
     """Access tokens no longer count: those of one session or API key, or of older generations.
 
     `session_id` names a session or API key, and `generation` is 0 then; else it is empty, and the
@@ -44,8 +42,7 @@ class TokensRevoked:
         return self.user_id
 
 
-@dataclass(frozen=True, slots=True)
-class SigningKeyAdded:
+class SigningKeyAdded(Value, frozen=True):
     """There is another key to sign with, soon or at once."""
 
     kind: ClassVar[str] = "signing_key.added"

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from job_service.adapters.archive import ArchiveReads
 from job_service.adapters.documents import decode_rules
 from job_service.adapters.job_reads import JobReads
+from job_service.adapters.offers import QuoteKeyReads
 from job_service.adapters.tables import ACCOUNTS, APPROVAL_RULES, JOBS, LEDGER
 from job_service.adapters.unit import account_of_row
 from job_service.adapters.webhooks import WebhookReads
@@ -25,7 +26,7 @@ from job_service.domain.states import JobState
 from servicekit.clock import from_micros, to_micros
 
 
-class SqlReader(JobReads, WebhookReads, ArchiveReads):
+class SqlReader(JobReads, WebhookReads, ArchiveReads, QuoteKeyReads):
     """Reads what is committed, of jobs, quota, approval rules and webhooks."""
 
     async def approval_rules(self) -> Rules | None:

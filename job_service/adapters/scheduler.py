@@ -14,17 +14,20 @@ from gpuaas.scheduler.v1 import (
     workload_pb2,
 )
 from job_service.adapters.explanations import explained, output_lines
+from job_service.adapters.outlooks import money_of, offers_of, outlook_of
+from job_service.adapters.workloads import queued_workload, workload_of
 from job_service.application.ports import QueuedRun
 from job_service.domain.job import Job
+from job_service.domain.offers import Offers
 from job_service.domain.output import OutputLine
+from job_service.domain.quotes import Outlook
 from job_service.domain.reports import Report, ReportKind
 from job_service.domain.runs import DeviceSlice, NodeSlice, Placement
-from job_service.domain.spec import JobSpec
+from job_service.domain.states import JobState
 from job_service.domain.waiting import Waiting
-from servicekit.wellknown import duration, moment
+from servicekit.wellknown import moment
 
 CALL_WORKLOADS = 1000
-ARRAY_INDEX = "GPUAAS_ARRAY_INDEX"
 CALL_BYTES = 2 * 1024 * 1024
 
 _EVENT = workload_pb2.WorkloadEvent
@@ -54,7 +57,7 @@ class GrpcScheduler:
     async def enqueue(self, runs: Sequence[QueuedRun]) -> list[Report]:
         """Hands runs over, as many in one call as a message holds."""
         refused: list[Report] = []
-        for part in _parts([(run, _workload(run)) for run in runs]):
+        for part in _parts([(run, queued_workload(run)) for run in runs]):
             request = scheduler_service_pb2.BatchEnqueueWorkloadsRequest(
                 workloads=[workload for _, workload in part]
             )
@@ -89,10 +92,18 @@ class GrpcScheduler:
             reports = [report for event in message.events if (report := _report(event))]
             yield reports, message.resume_token
 
-    async def gpu_types(self) -> frozenset[str]:
-        """The device types of all pools."""
-        pools = await self._inventory.ListPools(inventory_service_pb2.ListPoolsRequest())
-        return frozenset(device.gpu_type for pool in pools.pools for device in pool.devices)
+    async def offers(self) -> Offers:
+        """What all pools have to offer."""
+        request = inventory_service_pb2.ListPoolsRequest()
+        return offers_of(await self._inventory.ListPools(request))
+
+    async def quote(self, job: Job) -> Outlook:
+        """What would become of a run of a job: of the one that waits in the queue, or of a new."""
+        workload = workload_of(job)
+        if job.run and job.state is JobState.QUEUED and job.held_until is None:
+            workload.id = job.run.id
+        request = scheduler_service_pb2.QuoteWorkloadRequest(workload=workload)
+        return outlook_of(await self._scheduler.QuoteWorkload(request))
 
     async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
         """Why these runs wait, as many in one call as it takes."""
@@ -133,65 +144,6 @@ def _parts(runs: _Part) -> Iterator[_Part]:
         yield part
 
 
-def _workload(queued: QueuedRun) -> workload_pb2.Workload:
-    job, run, spec = queued.job, queued.run, queued.job.spec
-    return workload_pb2.Workload(
-        id=run.id,
-        job_id=job.id,
-        owner_id=job.owner.id,
-        team=job.owner.team,
-        resources=_resources(spec),
-        pool=spec.pool,
-        provider=spec.provider,
-        strategy=resource_pb2.Strategy.Value(f"STRATEGY_{spec.strategy or 'UNSPECIFIED'}"),
-        priority_class=resource_pb2.PriorityClass.Value(f"PRIORITY_CLASS_{spec.priority_class}"),
-        priority=spec.priority,
-        preemptible=spec.preemptible,
-        estimated_duration=duration(spec.estimated_duration),
-        max_runtime=duration(spec.max_runtime),
-        simulation=_simulation(spec),
-        traceparent=queued.traceparent,
-        name=spec.name,
-        command=spec.command,
-        args=spec.args,
-        image=spec.image,
-        environment=_environment(job),
-        attempt=run.attempt,
-    )
-
-
-def _resources(spec: JobSpec) -> resource_pb2.ResourceSpec:
-    wanted = spec.resources
-    return resource_pb2.ResourceSpec(
-        resource_type=resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{wanted.resource_type}"),
-        gpu_type=wanted.gpu_type,
-        count=wanted.count,
-        milli_gpu_per_device=wanted.milli_gpu_per_device,
-        memory_gb=wanted.memory_gb,
-        vcpus=wanted.vcpus,
-        nodes=wanted.nodes,
-        alternative_gpu_types=wanted.alternative_gpu_types,
-        device_memory_gb=wanted.device_memory_gb,
-        node_labels=wanted.node_labels,
-    )
-
-
-def _environment(job: Job) -> dict[str, str]:
-    """The run's variables; in an array, which of its jobs it belongs to."""
-    if not job.array_id:
-        return job.spec.environment
-    return {**job.spec.environment, ARRAY_INDEX: str(job.array_index)}
-
-
-def _simulation(spec: JobSpec) -> workload_pb2.Simulation | None:
-    if spec.simulation is None:
-        return None
-    length = spec.simulation.duration
-    return workload_pb2.Simulation(
-        duration=None if length is None else duration(length), exit_code=spec.simulation.exit_code
-    )
-
-
 def _report(event: workload_pb2.WorkloadEvent) -> Report | None:
     kind = (
         _OUTCOMES[event.outcome.kind]
@@ -210,6 +162,7 @@ def _report(event: workload_pb2.WorkloadEvent) -> Report | None:
         event.outcome.message or event.message,
         event.used_milli_gpu_seconds,
         event.preemption_cause == workload_pb2.PREEMPTION_CAUSE_NODE_LOST,
+        money_of(event, "cost"),
     )
 
 

@@ -151,6 +151,26 @@ APPROVAL_RULES = sa.Table(
     sa.CheckConstraint("id = 1", name="approval_rules_has_one_row"),
 )
 
+# One row: all that the scheduler has to offer, which rules of costs go by.
+OFFERS = sa.Table(
+    "offers",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint("id = 1", name="offers_has_one_row"),
+)
+
+# One row, made by the migration: whoever can read it can write the jobs that it speaks for, too.
+QUOTE_KEYS = sa.Table(
+    "quote_keys",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    sa.CheckConstraint("id = 1", name="quote_keys_has_one_row"),
+)
+
 WEBHOOKS = sa.Table(
     "webhooks",
     METADATA,

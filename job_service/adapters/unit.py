@@ -5,6 +5,7 @@ from typing import Any
 
 from job_service.adapters.documents import decode_rules, encode_event, encode_rules
 from job_service.adapters.job_rows import Documents, SqlJobs
+from job_service.adapters.offers import SqlOffers, SqlQuoteKeys
 from job_service.adapters.tables import ACCOUNTS, APPROVAL_RULES, LEDGER, PLUMBING
 from job_service.adapters.webhooks import SqlDeliveries, SqlWebhooks
 from job_service.domain.approval import Rules
@@ -28,6 +29,8 @@ class SqlUnitOfWork:
         self.accounts = SqlAccounts(transaction)
         self.ledger = SqlLedger(transaction)
         self.rules = SqlApprovalRules(transaction)
+        self.offers = SqlOffers(transaction)
+        self.quote_keys = SqlQuoteKeys(transaction)
         self.webhooks = SqlWebhooks(transaction)
         self.deliveries = SqlDeliveries(transaction)
         self.events = SqlEvents(transaction, documents)

@@ -8,7 +8,7 @@ from job_service.application.commands.books import booked_keys
 from job_service.application.commands.storing import store
 from job_service.application.ports import UnitOfWork
 from job_service.domain.errors import QuotaExceeded
-from job_service.domain.job import SCHEDULER, Job
+from job_service.domain.job import SCHEDULER, Change, Job
 from job_service.domain.reports import Report, ReportKind
 from job_service.domain.runs import Failure, RetryRule
 from job_service.domain.states import JobState
@@ -58,17 +58,17 @@ class ApplyReports(Value, frozen=True):
         elif report.kind is ReportKind.PREEMPTED:
             self._preempt(unit, job, report)
         elif report.failure is None or not self._try_again(unit, job, report, report.failure):
-            store(unit, job, job.run_ended(report.failure, report.used, report.at))
+            store(unit, job, _ended(job, report))
         return True
 
     def _preempt(self, unit: UnitOfWork, job: Job, report: Report) -> None:
         """Queues the job again, unless it lost more nodes than it may."""
         lost = report.failure
         if lost and not (job.spec.retry or self.retry).covers(lost, job.retries):
-            store(unit, job, job.run_ended(lost, report.used, report.at))
+            store(unit, job, _ended(job, report))
             return
         change, over = job.preempted(
-            report.message, report.used, report.at, counts=lost is not None
+            report.message, report.used, report.at, counts=lost is not None, cost=report.cost
         )
         unit.jobs.keep_run(job.id, over)
         store(unit, job, change)
@@ -78,7 +78,7 @@ class ApplyReports(Value, frozen=True):
         rule = job.spec.retry or self.retry
         if not rule.covers(failure, job.retries):
             return False
-        change, over = job.try_again(failure, report.used, rule, report.at)
+        change, over = job.try_again(failure, report.used, rule, report.at, report.cost)
         try:
             job = store(unit, job, change)
         except QuotaExceeded:
@@ -87,6 +87,10 @@ class ApplyReports(Value, frozen=True):
         if job.held_until is not None and job.held_until <= report.at:
             store(unit, job, job.hand_over(SCHEDULER, report.at))
         return True
+
+
+def _ended(job: Job, report: Report) -> Change:
+    return job.run_ended(report.failure, report.used, report.at, cost=report.cost)
 
 
 def _start(unit: UnitOfWork, job: Job, report: Report) -> bool:

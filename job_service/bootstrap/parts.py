@@ -62,7 +62,7 @@ def parts_of(
         identity=identity,
         revocations=Revocations(clock),
         scheduler=scheduler,
-        catalogue=Catalogue(scheduler),
+        catalogue=Catalogue(scheduler, storage.writer),
         sender=sender,
         secrets=SecretChest(settings.key_encryption_bytes),
         watch=JobWatch(reader, storage.log, decode_event, clock, settings.streams_per_caller),

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from gpuaas.api.v1 import access_pb2
 from gpuaas.job.v1 import (
@@ -18,12 +19,14 @@ from gpuaas.job.v1 import (
 )
 from job_service.adapters.tables import PLUMBING
 from job_service.adapters.unit import SqlUnitOfWork
+from job_service.application.quoting import Quoting
 from job_service.bootstrap.loops import works
 from job_service.bootstrap.parts import Parts, parts_of
 from job_service.config import Settings
 from job_service.entrypoints.grpc_api.approvals import ApprovalApi
 from job_service.entrypoints.grpc_api.jobs import JobApi
 from job_service.entrypoints.grpc_api.quotas import QuotaApi
+from job_service.entrypoints.grpc_api.quoting import Quotes
 from job_service.entrypoints.grpc_api.webhooks import WebhookApi
 from job_service.entrypoints.output import JobOutput
 from job_service.entrypoints.sealing import seal_secrets
@@ -99,7 +102,9 @@ def _server(settings: Settings, parts: Parts) -> Server:
     server = Server(edge)
     once = Idempotent(parts.storage.writer, parts.clock)
     server.add(
-        JOB_SERVICE, job_service_pb2_grpc.add_JobServiceServicer_to_server, _jobs(parts, once)
+        JOB_SERVICE,
+        job_service_pb2_grpc.add_JobServiceServicer_to_server,
+        _jobs(settings, parts, once),
     )
     server.add(
         QUOTA_SERVICE,
@@ -119,7 +124,7 @@ def _server(settings: Settings, parts: Parts) -> Server:
     return server
 
 
-def _jobs(parts: Parts, once: Idempotent[SqlUnitOfWork]) -> JobApi:
+def _jobs(settings: Settings, parts: Parts, once: Idempotent[SqlUnitOfWork]) -> JobApi:
     return JobApi(
         once,
         parts.storage.writer,
@@ -128,6 +133,13 @@ def _jobs(parts: Parts, once: Idempotent[SqlUnitOfWork]) -> JobApi:
         JobOutput(parts.reader, parts.scheduler, parts.storage.log),
         Explainer(parts.scheduler, parts.clock),
         parts.catalogue,
+        Quotes(
+            Quoting(parts.reader, parts.scheduler, parts.policy),
+            parts.reader,
+            parts.catalogue,
+            parts.clock,
+            timedelta(minutes=settings.quote_minutes),
+        ),
         parts.policy,
         parts.clock,
         new_id,

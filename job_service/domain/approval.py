@@ -1,9 +1,12 @@
 """Who may go ahead without an admin's word, and who needs one or two: rules, tried in order."""
 
+from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
+from typing import TypeAlias
 
 from job_service.domain.job import Change, Job, JobEvent
+from job_service.domain.prices import Money
 from servicekit.values import Value, replace
 
 
@@ -14,6 +17,13 @@ class Decision(StrEnum):
     ASK_ONE = "ASK_ONE"
     ASK_TWO = "ASK_TWO"
     REJECT = "REJECT"
+
+
+Cost: TypeAlias = Callable[[Job], Money | None]
+
+
+def _unknown(job: Job) -> Money | None:
+    return None
 
 
 class Rule(Value, frozen=True):
@@ -27,6 +37,8 @@ class Rule(Value, frozen=True):
             it costs, so that this says nothing about it and never matches.
         above: the job reserves more than this, in milli-GPU-seconds.
         message: told to the owner when the rule rejects.
+        max_cost: the job costs this at most, in the same currency; a job whose cost is not known
+            never matches.
     """
 
     name: str
@@ -37,13 +49,14 @@ class Rule(Value, frozen=True):
     at_most: int = 0
     above: int = 0
     message: str = ""
+    max_cost: Money | None = None
 
     @property
     def actor(self) -> str:
         """How jobs and their events name the rule."""
         return f"rule:{self.name}"
 
-    def matches(self, job: Job, role: str) -> bool:
+    def matches(self, job: Job, role: str, cost: Cost = _unknown) -> bool:
         """Whether the rule is about this job, submitted by somebody of this role."""
         resources = job.spec.resources
         models = {resources.gpu_type, *resources.alternative_gpu_types}
@@ -53,6 +66,7 @@ class Rule(Value, frozen=True):
             and (not self.gpu_types or models <= self.gpu_types)
             and (not self.at_most or 0 < job.reserved <= self.at_most)
             and (not self.above or job.reserved > self.above)
+            and (not self.max_cost or _within(cost(job), self.max_cost))
         )
 
 
@@ -62,9 +76,12 @@ class Rules(Value, frozen=True):
     rules: tuple[Rule, ...] = ()
     version: int = 0
 
-    def first(self, job: Job, role: str) -> Rule | None:
-        """The first rule that is about the job; without one it waits for an admin."""
-        return next((rule for rule in self.rules if rule.matches(job, role)), None)
+    def first(self, job: Job, role: str, cost: Cost = _unknown) -> Rule | None:
+        """The first rule that is about the job; without one it waits for an admin.
+
+        ``cost`` says what a job costs at most; it is asked only where a rule goes by it.
+        """
+        return next((rule for rule in self.rules if rule.matches(job, role, cost)), None)
 
 
 def default_rules(approved: int, one_approver: int) -> Rules:
@@ -76,6 +93,10 @@ def default_rules(approved: int, one_approver: int) -> Rules:
     small = Rule("gpu-hours", Decision.APPROVE, at_most=approved)
     large = Rule("two-approvers", Decision.ASK_TWO, above=one_approver)
     return Rules(tuple(it for it in (small, large) if it.at_most or it.above))
+
+
+def _within(cost: Money | None, most: Money) -> bool:
+    return cost is not None and cost.currency == most.currency and cost.micros <= most.micros
 
 
 def decided(change: Change, rule: Rule | None, now: datetime) -> tuple[Job, list[JobEvent]]:

@@ -148,6 +148,27 @@ class DeliveryNotFound(NotFound):
         )
 
 
+class QuoteExpired(FailedPrecondition):
+    """The quote's time is over."""
+
+    reason = "QUOTE_EXPIRED"
+
+    def __init__(self, expired_at: datetime) -> None:
+        super().__init__(
+            f"The quote held until {expired_at:%Y-%m-%d %H:%M:%S} UTC; ask for a new one.",
+            metadata={"expire_time": expired_at.isoformat()},
+        )
+
+
+class QuoteMismatch(FailedPrecondition):
+    """The quote was for another job, or for somebody else."""
+
+    reason = "QUOTE_MISMATCH"
+
+    def __init__(self, differs: str) -> None:
+        super().__init__(f"The quote was for another {differs}.", metadata={"differs": differs})
+
+
 class BatchAborted(Aborted):
     """An item of an all-or-nothing batch was refused, so that none was stored.
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from job_service.domain.errors import JobStateForbids, SelfApprovalForbidden
+from job_service.domain.prices import Money
 from job_service.domain.runs import (
     Failure,
     Fault,
@@ -62,6 +63,7 @@ class Job(Value, frozen=True):
         origin_id: the job that this one is a retry of.
         array_id: the array's first job, for all jobs of an array.
         approvals: every approval given, in order; ``approvals_needed`` are enough.
+        price_limit: most that a device may cost for an hour, as a quote held it.
         asked_by: the rule that left the job to admins, as "rule:<name>"; empty if none did.
     """
 
@@ -95,6 +97,7 @@ class Job(Value, frozen=True):
     approvals: tuple[Approval, ...] = ()
     approvals_needed: int = 1
     asked_by: str = ""
+    price_limit: Money | None = None
 
     def approve(self, by: str, comment: str, now: datetime, by_id: str = "") -> Change:
         """Lets a pending job go ahead, or brings it one approval nearer.
@@ -155,13 +158,20 @@ class Job(Value, frozen=True):
         return self._became(*event, state=JobState.RUNNING, started_at=now, run=run)
 
     def run_ended(
-        self, failure: Failure | None, used: int, now: datetime, *, by: str = SCHEDULER
+        self,
+        failure: Failure | None,
+        used: int,
+        now: datetime,
+        *,
+        by: str = SCHEDULER,
+        cost: Money | None = None,
     ) -> Change:
         """The run ended by itself, or could never start: well if ``failure`` is None.
 
         A run's use counts unless the platform failed it.
         """
-        run = self._over("end", RunState.FAILED if failure else RunState.COMPLETED, used, now)
+        state = RunState.FAILED if failure else RunState.COMPLETED
+        run = self._over("end", state, used, now, cost)
         kind = EventKind.FAILED if failure else EventKind.COMPLETED
         event = kind, by, failure.message if failure else "", now
         return self._became(
@@ -176,14 +186,19 @@ class Job(Value, frozen=True):
         )
 
     def try_again(
-        self, failure: Failure, used: int, rule: RetryRule, now: datetime
+        self,
+        failure: Failure,
+        used: int,
+        rule: RetryRule,
+        now: datetime,
+        cost: Money | None = None,
     ) -> tuple[Change, Run]:
         """The run failed in a way that is tried again, after a pause, as a new run.
 
         What it used counts as in ``run_ended``; the new run holds as much quota as the first.
         Answers with the run that is over, too.
         """
-        over = self._over("be tried again", RunState.FAILED, used, now)
+        over = self._over("be tried again", RunState.FAILED, used, now, cost)
         event = EventKind.RETRIED, SCHEDULER, failure.message, now
         change = self._became(
             *event,
@@ -196,14 +211,20 @@ class Job(Value, frozen=True):
         return change, _failed(over, failure)
 
     def preempted(
-        self, reason: str, used: int, now: datetime, *, counts: bool = False
+        self,
+        reason: str,
+        used: int,
+        now: datetime,
+        *,
+        counts: bool = False,
+        cost: Money | None = None,
     ) -> tuple[Change, Run]:
         """The run lost its place and waits again as a new run; what it used is not charged.
 
         ``counts`` says whether that was one of the retries that the job has. Answers with the run
         that is over, too.
         """
-        over = self._over("be preempted", RunState.PREEMPTED, used, now)
+        over = self._over("be preempted", RunState.PREEMPTED, used, now, cost)
         event = EventKind.PREEMPTED, SCHEDULER, reason, now
         return self._became(*event, **self._again(now), retries=self.retries + counts), over
 
@@ -262,10 +283,12 @@ class Job(Value, frozen=True):
             raise LookupError(f"job {self.id} was queued without a run")
         return self.run
 
-    def _over(self, verb: str, state: RunState, used: int, now: datetime) -> Run:
+    def _over(
+        self, verb: str, state: RunState, used: int, now: datetime, cost: Money | None
+    ) -> Run:
         """The current run as one that has ended."""
         run = self._current_run(verb, JobState.QUEUED, JobState.RUNNING)
-        return replace(run, state=state, ended_at=now, used=used)
+        return replace(run, state=state, ended_at=now, used=used, cost=cost)
 
     def _again(self, now: datetime) -> dict[str, Any]:
         """What a job has whose next run begins to wait."""

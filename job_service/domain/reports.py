@@ -3,6 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
+from job_service.domain.prices import Money
 from job_service.domain.runs import Failure, FailureReason, Fault, Placement
 from servicekit.values import PlainValue
 
@@ -24,7 +25,7 @@ class ReportKind(StrEnum):
 
 
 class Report(PlainValue, frozen=True):
-    """One event of the scheduler. ``used`` is in milli-GPU-seconds.
+    """One event of the scheduler. ``used`` is in milli-GPU-seconds, ``cost`` the price of that.
 
     ``node_lost`` says of a run that lost its place whether it did so with its node.
     """
@@ -38,6 +39,7 @@ class Report(PlainValue, frozen=True):
     message: str = ""
     used: int = 0
     node_lost: bool = False
+    cost: Money | None = None
 
     @property
     def failure(self) -> Failure | None:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import NAMESPACE_OID, uuid5
 
+from job_service.domain.prices import Money
 from servicekit.values import Value
 
 LONGEST_BACKOFF = timedelta(hours=1)
@@ -99,7 +100,7 @@ class Placement(Value, frozen=True):
 
 
 class Run(Value, frozen=True):
-    """One attempt to run a job. ``used`` is in milli-GPU-seconds, ``cost`` in micro-units."""
+    """One attempt to run a job. ``used`` is in milli-GPU-seconds; without a price no ``cost``."""
 
     id: str
     attempt: int
@@ -111,7 +112,7 @@ class Run(Value, frozen=True):
     exit_code: int = 0
     used: int = 0
     failure: Failure | None = None
-    cost: int | None = None
+    cost: Money | None = None
 
 
 def further_run_id(job_id: str, attempt: int) -> str:

@@ -58,6 +58,13 @@ class ResourceSpec(Value, frozen=True):
             return 0
         return self.nodes * self.count * self.milli_gpu_per_device
 
+    @property
+    def milli_devices(self) -> int:
+        """Thousandths of devices of any kind; 0 for a job that needs processor cores only."""
+        if self.resource_type is ResourceType.CPU:
+            return 0
+        return self.nodes * self.count * self.milli_gpu_per_device
+
 
 class Simulation(Value, frozen=True):
     """How long the job runs and how it exits where execution is simulated."""

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from job_service.domain.job import Change, Job, JobEvent, Owner
+from job_service.domain.prices import Money
 from job_service.domain.spec import JobSpec
 from job_service.domain.states import EventKind, JobState
 from servicekit.values import Value
@@ -28,10 +29,12 @@ def submit(
     kinship: Kinship = ALONE,
     *,
     team_charged: bool = False,
+    price_limit: Money | None = None,
 ) -> Change:
     """A new job, waiting for approval, that holds the quota it may need from ``period``.
 
-    ``team_charged`` says whether its team's quota is charged too.
+    ``team_charged`` says whether its team's quota is charged too, ``price_limit`` what a quote
+    promised.
     """
     job = Job(
         job_id,
@@ -46,5 +49,6 @@ def submit(
         origin_id=kinship.origin_id,
         array_id=kinship.array_id,
         array_index=kinship.array_index,
+        price_limit=price_limit,
     )
     return Change(job, JobEvent(EventKind.SUBMITTED, job, owner.name, "", now))

@@ -28,6 +28,7 @@ class Webhook(Value, frozen=True):
         failures: attempts that failed since the last one that did not.
     """
 
+    hidden = ("secret",)
     id: str
     owner_id: str
     url: str

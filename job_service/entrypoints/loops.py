@@ -12,10 +12,12 @@ from typing import Any, TypeAlias
 
 from job_service.application.commands.acting import Policy
 from job_service.application.commands.cursors import MoveCursor
+from job_service.application.commands.offers import NoteOffers
 from job_service.application.commands.starting import ReleaseJobs
 from job_service.application.following import READER, ApplyReports
 from job_service.application.ports import QueuedRun, Reader, Scheduler
 from job_service.domain.job import SCHEDULER
+from job_service.domain.offers import Offers
 from job_service.domain.reports import Report
 from job_service.domain.runs import RetryRule
 from job_service.domain.states import EventKind
@@ -173,17 +175,26 @@ async def gathered(stream: AsyncIterator[Told]) -> AsyncIterator[Told]:
 
 @dataclass
 class Catalogue:
-    """The device types that the scheduler has, refreshed from time to time."""
+    """What the scheduler has to offer, asked from time to time and noted where it is new."""
 
     scheduler: Scheduler
+    writer: Writer[Any]
+    offers: Offers = field(default_factory=Offers)
     types: frozenset[str] = field(default_factory=frozenset)
 
-    def known(self) -> frozenset[str]:
-        """All names, or nothing while the scheduler has not been reached yet."""
+    def known(self) -> Offers:
+        """All of it, or nothing while the scheduler has not been reached yet."""
+        return self.offers
+
+    def gpu_types(self) -> frozenset[str]:
+        """The device types of that."""
         return self.types
 
     async def run(self) -> None:
-        """Refreshes for ever."""
+        """Asks for ever."""
         while True:
-            self.types = await self.scheduler.gpu_types()
+            offers = await self.scheduler.offers()
+            if offers != self.offers:
+                await self.writer.execute(NoteOffers(offers))
+                self.offers, self.types = offers, offers.gpu_types
             await asyncio.sleep(CATALOGUE_REFRESH_S)

@@ -13,12 +13,17 @@ from job_service.application.commands.acting import Policy
 from job_service.application.commands.submitting import SubmitJob, prefetch_owners
 from job_service.application.ports import UnitOfWork
 from job_service.domain.job import Job, Owner
+from job_service.domain.offers import ANYWHERE, Places
 from job_service.entrypoints.decoding.submits import submitted_spec
-from servicekit.values import Value
+from job_service.entrypoints.quote_tokens import fingerprint, opened
+from servicekit.values import Value, replace
 
 
 class Submission(Value, frozen=True):
-    """SubmitJob, whose spec is yet to be decoded; ``known_types`` are the devices there are."""
+    """SubmitJob, whose spec is yet to be decoded.
+
+    ``known_types`` are the devices there are; ``places`` comes along where the job names one.
+    """
 
     name: ClassVar[str] = SubmitJob.name
     request: bytes
@@ -31,6 +36,7 @@ class Submission(Value, frozen=True):
     more_ids: tuple[str, ...] = ()
     sees_all: bool = False
     role: str = "USER"
+    places: Places | None = None
 
     @staticmethod
     def prefetch(unit: UnitOfWork, submissions: "Sequence[Submission]") -> None:
@@ -38,18 +44,24 @@ class Submission(Value, frozen=True):
         prefetch_owners(unit, [(it.owner, it.now) for it in submissions])
 
     def run(self, unit: UnitOfWork) -> Job:
-        """The new job; raises what decoding and SubmitJob refuse."""
-        return self.decoded().run(unit)
+        """The new job; raises what decoding, the quote and SubmitJob refuse."""
+        request = SubmitJobRequest.FromString(self.request)
+        submit = self.decoded(request)
+        if request.quote_token:
+            terms = opened(request.quote_token, unit.quote_keys.get())
+            terms.require(self.owner.id, fingerprint(submit.spec), self.now)
+            submit = replace(submit, terms=terms)
+        return submit.run(unit)
 
-    def decoded(self) -> SubmitJob:
+    def decoded(self, request: SubmitJobRequest) -> SubmitJob:
         """The command that this is.
 
         Raises:
-            InvalidArgument, Unimplemented: the request makes no sense, or asks for what is not
-                built; nothing is stored.
+            InvalidArgument: the request makes no sense; nothing is stored.
         """
-        request = SubmitJobRequest.FromString(self.request)
-        spec = submitted_spec(request, self.known_types, self.policy.longest_overrun)
+        spec = submitted_spec(
+            request, self.known_types, self.policy.longest_overrun, self.places or ANYWHERE
+        )
         return SubmitJob(
             self.job_id,
             self.run_id,

@@ -15,7 +15,7 @@ from typing import TextIO
 
 from scheduler_service.domain.answers import Explanation
 from scheduler_service.domain.errors import HistoryExpired
-from scheduler_service.domain.live import explain_past
+from scheduler_service.domain.explained import explain_past
 from scheduler_service.domain.scheduling.record import BrokenChain
 from servicekit.clock import to_micros
 from servicekit.logs import logger

@@ -1,4 +1,4 @@
-"""The inventory as data: a TOML file of pools and nodes. Its format is told in inventory.toml."""
+"""The inventory as data: a TOML file of pools, nodes, prices. inventory.toml tells its format."""
 
 import tomllib
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 import msgspec
 
+from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.resources import Node, Pool, ResourceType
 from servicekit.config import ConfigurationError
 
@@ -15,6 +16,8 @@ from servicekit.config import ConfigurationError
 _NODE_IDS = UUID("6f0d3c9e-5f0f-4a53-9a5b-1c8d2f7e4b60")
 
 _Amount = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+_Micros = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000_000)]
+_Currency = Annotated[str, msgspec.Meta(pattern="^[A-Z]{3}$")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
@@ -45,6 +48,8 @@ class _Inventory(msgspec.Struct, forbid_unknown_fields=True):
     """The whole file."""
 
     pools: dict[_Name, _Pool]
+    currency: _Currency = "USD"
+    prices: dict[_Name, dict[_Name, _Micros]] = {}
 
 
 def read_inventory(path: Path) -> tuple[list[Pool], list[Node]]:
@@ -53,10 +58,7 @@ def read_inventory(path: Path) -> tuple[list[Pool], list[Node]]:
     Raises:
         ConfigurationError: the file cannot be read, or describes something that cannot be.
     """
-    try:
-        inventory = msgspec.convert(tomllib.loads(path.read_text()), _Inventory)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ConfigurationError(f"inventory {path}: {error}") from None
+    inventory = _read(path)
     pools = [Pool(name, it.environment, it.description) for name, it in inventory.pools.items()]
     nodes = [
         node
@@ -66,6 +68,29 @@ def read_inventory(path: Path) -> tuple[list[Pool], list[Node]]:
     ]
     _require_unique(path, nodes)
     return pools, nodes
+
+
+def read_prices(path: Path) -> PriceList:
+    """Returns the price list of a file; a price of 0 is as good as none.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or describes something that cannot be.
+    """
+    inventory = _read(path)
+    hourly = {
+        (provider, model): micros
+        for provider, models in sorted(inventory.prices.items())
+        for model, micros in sorted(models.items())
+        if micros
+    }
+    return PriceList(inventory.currency, hourly)
+
+
+def _read(path: Path) -> _Inventory:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text()), _Inventory)
+    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigurationError(f"inventory {path}: {error}") from None
 
 
 def _nodes(pool: str, group: _Nodes) -> Iterator[Node]:

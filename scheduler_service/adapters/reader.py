@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from scheduler_service.adapters.documents import decode_node, decode_placement, decode_workload
 from scheduler_service.adapters.tables import (
     ALLOCATIONS,
+    ENDED,
     LIVE,
     NODES,
     PLUMBING,
@@ -19,6 +20,9 @@ from scheduler_service.application.ports import Page, Snapshot, WorkloadFilter
 from scheduler_service.domain.resources import Pool
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.database import Database
+
+REMEMBERED = 10_000
+"""Past runs that a rebuilt engine is told of."""
 
 
 class SqlReader:
@@ -68,11 +72,19 @@ def _snapshot(connection: Connection) -> Snapshot:
     nodes = connection.execute(sa.select(NODES.c.document).order_by(NODES.c.position)).all()
     unfinished = sa.select(WORKLOADS.c.document).where(UNFINISHED).order_by(WORKLOADS.c.arrival)
     workloads = _workloads(connection, unfinished)
+    ended = (
+        sa.select(WORKLOADS.c.document)
+        .join(ALLOCATIONS, ALLOCATIONS.c.workload_id == WORKLOADS.c.id)
+        .where(ENDED)
+        .order_by(ALLOCATIONS.c.ended_at.desc(), WORKLOADS.c.arrival.desc())
+        .limit(REMEMBERED)
+    )
     return Snapshot(
         revision=revision,
         nodes=[decode_node(row.document) for row in nodes],
         queued=[each for each in workloads if each.state is WorkloadState.QUEUED],
         running=[each for each in workloads if each.state is WorkloadState.RUNNING],
+        past=_workloads(connection, ended)[::-1],
     )
 
 

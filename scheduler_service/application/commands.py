@@ -11,6 +11,7 @@ from scheduler_service.domain.engine import Refuse
 from scheduler_service.domain.errors import WorkloadDiffers
 from scheduler_service.domain.events import WorkloadEvent
 from scheduler_service.domain.preempted import PreemptionCause
+from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.errors import Failure
@@ -124,11 +125,12 @@ class CancelWorkloads(Value, frozen=True):
 
 
 class PlannedStart(PlainValue, frozen=True):
-    """A decision to start, with the id of the allocation to be made."""
+    """A decision to start, with the id of the allocation to be made and a device's hourly price."""
 
     workload_id: str
     allocation_id: str
     placement: Placement
+    price: Money | None = None
 
 
 class PlannedStop(Value, frozen=True):
@@ -205,7 +207,7 @@ class StartWorkloads(Value, frozen=True):
 
     def _start(self, unit: UnitOfWork, workload: Workload, start: PlannedStart) -> Workload:
         allocation_id, placement = start.allocation_id, start.placement
-        workload, event = verbs.start(workload, allocation_id, placement, self.now)
+        workload, event = verbs.start(workload, allocation_id, placement, self.now, start.price)
         unit.allocations.open(allocation_id, workload.spec.id, placement, self.now)
         unit.workloads.replace(workload)
         unit.events.append(event, at=self.now)

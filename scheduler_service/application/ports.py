@@ -125,12 +125,14 @@ class Snapshot(Value, frozen=True):
 
     Attributes:
         queued: waiting workloads in the order of their arrival.
+        past: workloads that ran and have ended, the latest so many, in the order of their ends.
     """
 
     revision: int
     nodes: Sequence[Node]
     queued: Sequence[Workload]
     running: Sequence[Workload]
+    past: Sequence[Workload] = ()
 
 
 class WorkloadFilter(Value, frozen=True):

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Demand, Placement, ResourceType
 from scheduler_service.domain.scheduling.explain import ReasonKind
 from scheduler_service.domain.scheduling.quote import Verdict
@@ -34,12 +35,17 @@ class Explanation(Value, frozen=True):
 
 
 class Option(Value, frozen=True):
-    """Another way to run a quoted workload, and when it would start then."""
+    """Another way to run a quoted workload, when it would start then, and at what price.
+
+    Attributes:
+        start_p50: as that of a quote; so is ``cost``, for the running time of ``cost_low``.
+    """
 
     message: str
     demand: Demand
     pool: str
-    start_p50: datetime
+    start_p50: datetime | None
+    cost: Money | None = None
 
 
 class Quote(Value, frozen=True):
@@ -49,20 +55,28 @@ class Quote(Value, frozen=True):
         start_p50: start that is kept with a probability of one half; None means unknown.
         start_p90: likewise with nine tenths.
         placement: where it would run; None when that is not known.
-        preempted: workloads that would be stopped in its favour.
+        preempted: workloads that would be stopped in its favour, each with its job.
         delayed: workloads that would wait longer, and by how long at most.
-        options: ways to run it sooner, the soonest first.
+        options: ways to run it sooner or cheaper, the soonest first.
+        pool: where it would wait or run; empty where it never fits.
+        cost_low: of the time that half of such runs need, where it would run; None means unknown.
+        cost_high: of the time that nine of ten need, where it is dearest; None means unknown.
+        hourly_price_high: of one device, where it is dearest; None means unknown.
     """
 
     verdict: Verdict
     start_p50: datetime | None = None
     start_p90: datetime | None = None
     placement: Placement | None = None
-    preempted: tuple[str, ...] = ()
+    preempted: tuple[tuple[str, str], ...] = ()
     delayed: int = 0
     longest_delay: timedelta = timedelta()
     explanation: Explanation | None = None
     options: tuple[Option, ...] = ()
+    pool: str = ""
+    cost_low: Money | None = None
+    cost_high: Money | None = None
+    hourly_price_high: Money | None = None
 
 
 class ProviderUse(Value, frozen=True):
@@ -89,19 +103,21 @@ class Load(Value, frozen=True):
 
 
 class DeviceUse(Value, frozen=True):
-    """Devices of one model in one pool: all of them and the free part, in thousandths."""
+    """Devices of one model in one pool: all and the free part, in thousandths; by whom, by name."""
 
     resource_type: ResourceType
     gpu_type: str
     total_milli: int
     free_milli: int
     free_devices: int
+    providers: tuple[str, ...] = ()
 
 
 class PoolUse(Value, frozen=True):
     """How a pool is used now, retired nodes left out.
 
-    Processor cores and memory count only on nodes where they are limited.
+    Processor cores and memory count only on nodes where they are limited. ``providers`` are those
+    of its nodes, by name.
     """
 
     name: str
@@ -113,3 +129,4 @@ class PoolUse(Value, frozen=True):
     free_memory_gb: int
     queued: int
     running: int
+    providers: tuple[str, ...] = ()

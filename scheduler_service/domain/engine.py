@@ -14,6 +14,7 @@ from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
 from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Node, Placement
 from scheduler_service.domain.scheduling.decisions import RefusalReason
+from scheduler_service.domain.scheduling.events import End
 from scheduler_service.domain.spec import WorkloadSpec
 from servicekit.values import Value
 
@@ -32,11 +33,35 @@ class Submitted(Value, frozen=True):
 
 
 class Placed(Value, frozen=True):
-    """A workload runs already, since a time: told while the engine's state is rebuilt."""
+    """A workload runs already, since a time: told while the engine's state is rebuilt.
+
+    ``arrived`` is when it began to wait; None where that makes no difference.
+    """
 
     spec: WorkloadSpec
     placement: Placement
     since: datetime
+    arrived: datetime | None = None
+
+
+class Began(Value, frozen=True):
+    """A workload had started, be it over by now or not: told while the engine's state is rebuilt.
+
+    Such starts and ends are told in order of their times, before what runs and waits now.
+    """
+
+    spec: WorkloadSpec
+    pool: str
+    at: datetime
+    arrived: datetime
+
+
+class Ended(Value, frozen=True):
+    """It had ended."""
+
+    workload_id: str
+    at: datetime
+    end: End
 
 
 class Cancelled(Value, frozen=True):
@@ -51,7 +76,7 @@ class Finished(Value, frozen=True):
     workload_id: str
 
 
-EngineEvent: TypeAlias = NodeUp | Submitted | Placed | Cancelled | Finished
+EngineEvent: TypeAlias = NodeUp | Submitted | Placed | Began | Ended | Cancelled | Finished
 
 
 class Start(Value, frozen=True):

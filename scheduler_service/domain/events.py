@@ -7,6 +7,7 @@ from typing import ClassVar, TypeAlias
 
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.preempted import PreemptionCause
+from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.spec import WorkloadSpec
 from servicekit.values import Value
@@ -39,6 +40,7 @@ class WorkloadFinished(Value, frozen=True):
     job_id: str
     outcome: Outcome
     used_milli_gpu_seconds: int
+    cost: Money | None = None
 
 
 class WorkloadCancelled(Value, frozen=True):
@@ -49,6 +51,7 @@ class WorkloadCancelled(Value, frozen=True):
     job_id: str
     reason: str
     used_milli_gpu_seconds: int
+    cost: Money | None = None
 
 
 class WorkloadPreempted(Value, frozen=True):
@@ -66,6 +69,7 @@ class WorkloadPreempted(Value, frozen=True):
     cause: PreemptionCause
     message: str
     used_milli_gpu_seconds: int
+    cost: Money | None = None
 
 
 class WorkloadRefused(Value, frozen=True):

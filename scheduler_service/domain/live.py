@@ -1,13 +1,14 @@
 """The engine of a running service: workloads and nodes in, placements out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
-from itertools import islice
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
-from scheduler_service.domain.answers import Explanation, Load, Option, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
 from scheduler_service.domain.engine import (
+    Began,
     Cancelled,
     Decisions,
+    Ended,
     EngineEvent,
     Finished,
     NodeUp,
@@ -18,15 +19,18 @@ from scheduler_service.domain.engine import (
     Submitted,
 )
 from scheduler_service.domain.errors import GpuTypeUnknown, PoolUnknown, ProviderUnknown
+from scheduler_service.domain.explained import explanation_of
+from scheduler_service.domain.moments import micros_of, moment, moment_or_none, shortened
 from scheduler_service.domain.prediction import History
 from scheduler_service.domain.preempted import PreemptionCause
+from scheduler_service.domain.prices import PriceList
+from scheduler_service.domain.quotation import Quotation
 from scheduler_service.domain.resources import Demand, Node, Placement
 from scheduler_service.domain.scheduling import decisions, events
 from scheduler_service.domain.scheduling import explain as explaining
-from scheduler_service.domain.scheduling import quote as quoting
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.policy import Policy
-from scheduler_service.domain.scheduling.record import Recorder, as_of
+from scheduler_service.domain.scheduling.record import Recorder
 from scheduler_service.domain.scheduling.requests import SECOND, Request, Shape, Slices
 from scheduler_service.domain.spec import WorkloadSpec
 from scheduler_service.domain.translation import (
@@ -37,13 +41,8 @@ from scheduler_service.domain.translation import (
     slices_of,
 )
 from scheduler_service.domain.use import pool_use, provider_uses
-from servicekit.values import replace
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _SHAPES = 10_000
-_TRIED = 5
-_NOW = quoting.Verdict.STARTS_NOW
 _FRESH = 1_000_000
 
 
@@ -57,6 +56,7 @@ class LiveEngine:
         self,
         policies: dict[str, Policy] | None = None,
         *,
+        prices: PriceList | None = None,
         speed: float = 1.0,
         record: Callable[[str], object] | None = None,
     ) -> None:
@@ -64,15 +64,17 @@ class LiveEngine:
 
         Args:
             policies: by pool; that of the empty name holds for every other pool.
+            prices: what quotes reckon with; None knows none.
             speed: how much faster than the clock the durations of workloads pass.
             record: takes the lines of a decision log; None keeps none.
         """
         chosen = {"": Policy()} | (policies or {})
+        history = History()
         if record is None:
-            self._engine = Engine(chosen[""], History(), requeues=False)
+            self._engine = Engine(chosen[""], history, requeues=False)
             self._step = self._engine.step
         else:
-            recorder = Recorder(record, chosen[""], History(), requeues=False)
+            recorder = Recorder(record, chosen[""], history, requeues=False)
             self._engine, self._step = recorder.engine, recorder.step
         self._noted: list[events.Event] = [
             events.SetPolicy(policy, name) for name, policy in chosen.items() if name
@@ -85,18 +87,26 @@ class LiveEngine:
         self._forecasts: explaining.Forecasts = {}
         self._forecast_at = 0
         self._shapes: dict[tuple[str, str, Demand], Shape] = {}
+        self._quotation = Quotation(
+            self._engine, history, prices or PriceList(), speed, self._request, self._placement
+        )
 
     def apply(self, event: EngineEvent) -> None:
         """Takes note of something that happened."""
         match event:
             case Submitted(spec=spec, at=at):
-                self._noted.append(events.Submit(self._request(spec, _micros(at))))
+                self._noted.append(events.Submit(self._request(spec, micros_of(at))))
             case Finished(workload_id=workload_id):
                 self._noted.append(events.Finish(workload_id))
             case Cancelled(workload_id=workload_id):
                 self._noted.append(events.Cancel(workload_id))
-            case Placed(spec=spec, placement=placement, since=since):
-                self._place(spec, placement, _micros(since))
+            case Placed(spec=spec, placement=placement, since=since, arrived=arrived):
+                self._place(spec, placement, micros_of(since), micros_of(arrived or since))
+            case Began(spec=spec, pool=pool, at=at, arrived=arrived):
+                request = self._request(spec, micros_of(arrived))
+                self._noted.append(events.Began(request, pool, micros_of(at)))
+            case Ended(workload_id=workload_id, at=at, end=end):
+                self._noted.append(events.Ended(workload_id, micros_of(at), end))
             case NodeUp(node=node):
                 self._add(node)
 
@@ -108,7 +118,7 @@ class LiveEngine:
     def wake(self) -> datetime | None:
         """When to plan again though nothing happens; None: not before something does."""
         at = self._engine.wake
-        return None if at is None else _moment(at)
+        return None if at is None else moment(at)
 
     def pools(self) -> Sequence[PoolUse]:
         """How each pool is used, by name."""
@@ -122,7 +132,7 @@ class LiveEngine:
         return Load(
             queued=sum(it.queue.size for it in pools),
             running=sum(len(it.running) for it in pools),
-            waiting_since=_maybe(min(since, default=None)),
+            waiting_since=moment_or_none(min(since, default=None)),
             providers=provider_uses(pools),
         )
 
@@ -140,43 +150,13 @@ class LiveEngine:
         if at - self._forecast_at >= _FRESH:
             self._forecasts, self._forecast_at = {}, at
         found = explaining.explain_all(self._engine, workload_ids, at, self._forecasts)
-        return [_explanation(each) for each in found]
+        return [explanation_of(each) for each in found]
 
     def quote(self, spec: WorkloadSpec, now: datetime) -> Quote:
         """What would become of a workload that came now; of one that waits, as it stands."""
         at = self._at(now)
         self._require_known(spec)
-        request = self._request(spec, at)
-        quoted = quoting.quote(self._engine, request, at)
-        return Quote(
-            verdict=quoted.verdict,
-            start_p50=_maybe(quoted.p50),
-            start_p90=_maybe(quoted.p90),
-            placement=self._placement(quoted.pool, quoted.slices, request.shape),
-            preempted=quoted.preempted,
-            delayed=quoted.delayed,
-            longest_delay=quoted.longest_delay * _MICROSECOND,
-            explanation=_explanation(quoted.explanation) if quoted.explanation else None,
-            options=self._options(spec, at, quoted) if quoted.verdict != _NOW else (),
-        )
-
-    def _options(self, spec: WorkloadSpec, at: int, quoted: quoting.Quote) -> tuple[Option, ...]:
-        """Ways to run a workload sooner, each of them tried: another model, another pool."""
-        found: list[Option] = []
-        for message, changed in self._changes(spec):
-            soon = quoting.quote(self._engine, self._request(changed, at), at).p50
-            if soon is not None and (quoted.p50 is None or soon < quoted.p50):
-                found.append(Option(message, changed.demand, changed.pool, _moment(soon)))
-        return tuple(sorted(found, key=lambda option: option.start_p50))
-
-    def _changes(self, spec: WorkloadSpec) -> Iterator[tuple[str, WorkloadSpec]]:
-        bare = replace(spec, id="")
-        if spec.demand.gpu_type:
-            any_model = replace(spec.demand, gpu_type="", alternative_gpu_types=())
-            yield "Take any device model.", replace(bare, demand=any_model)
-        if spec.pool:
-            for pool in islice((it for it in self._engine.pools if it != spec.pool), _TRIED):
-                yield f"Run in {pool}.", replace(bare, pool=pool)
+        return self._quotation.quote(spec, at)
 
     def _require_known(self, spec: WorkloadSpec) -> None:
         nodes = self._nodes.values()
@@ -190,7 +170,7 @@ class LiveEngine:
 
     def _at(self, now: datetime) -> int:
         """The engine's time never runs backwards, whatever the clock does."""
-        self._now = max(self._now, _micros(now))
+        self._now = max(self._now, micros_of(now))
         return self._now
 
     def _request(self, spec: WorkloadSpec, at: int) -> Request:
@@ -210,19 +190,13 @@ class LiveEngine:
             spec.job_id,
             priority_of(spec),
             spec.preemptible,
-            self._real(spec.estimated_duration),
-            self._real(spec.max_runtime),
+            shortened(spec.estimated_duration, self._speed),
+            shortened(spec.max_runtime, self._speed),
         )
 
-    def _real(self, duration: timedelta | None) -> int | None:
-        """A workload's duration in microseconds of the clock."""
-        if duration is None:
-            return None
-        return max(1, round(duration / _MICROSECOND / self._speed))
-
-    def _place(self, spec: WorkloadSpec, placement: Placement, since: int) -> None:
+    def _place(self, spec: WorkloadSpec, placement: Placement, since: int, arrived: int) -> None:
         pool, slices = placement.pool, slices_of(placement, self._numbers.__getitem__)
-        request = self._request(spec, since)
+        request = self._request(spec, arrived)
         self._noted.append(events.Occupy(request, pool, slices, since))
 
     def _add(self, node: Node) -> None:
@@ -259,52 +233,3 @@ class LiveEngine:
                     cause = PreemptionCause(rule.value)
                     preemptions.append(Preempt(job_id, preemptor, cause, lost // SECOND))
         return Decisions(starts, refusals, preemptions)
-
-
-def explain_past(lines: Iterable[str], workload_id: str, at: datetime) -> Explanation | None:
-    """Why a workload waited at a time, by a decision log; None if it neither waited nor ran.
-
-    Raises:
-        BrokenChain: a line of the log was changed, left out or put in.
-    """
-    engine = as_of(lines, _micros(at), History())
-    found = explaining.explain(engine, workload_id, _micros(at))
-    return None if found is None else _explanation(found)
-
-
-def _explanation(found: explaining.Explanation) -> Explanation:
-    return Explanation(
-        workload_id=found.id,
-        kind=found.kind,
-        message=found.message,
-        position=found.position,
-        queue_length=found.queue_length,
-        pool=found.pool,
-        constraint=found.constraint,
-        remedy=_remedy(found),
-        blocking=found.blocking,
-        start_earliest=_maybe(found.earliest),
-        start_latest=_maybe(found.latest),
-    )
-
-
-def _remedy(found: explaining.Explanation) -> str:
-    """With the end of what is in the way, and about when that is, in UTC."""
-    if not found.blocking or found.kind is explaining.ReasonKind.PRIORITY:
-        return found.remedy
-    ends = f"the end of {', '.join(found.blocking[:3])}"
-    if found.frees is not None:
-        ends += f", about {_moment(found.frees):%H:%M}"
-    return f"{found.remedy}, or {ends}" if found.remedy else ends
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def _moment(micros: int) -> datetime:
-    return _EPOCH + micros * _MICROSECOND
-
-
-def _maybe(micros: int | None) -> datetime | None:
-    return None if micros is None else _moment(micros)

@@ -3,6 +3,7 @@
 import enum
 from datetime import timedelta
 
+from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Demand
 from servicekit.values import Value, field
 
@@ -32,6 +33,7 @@ class WorkloadSpec(Value, frozen=True, kw_only=True):
         pool: pool to run in; empty leaves the choice to the engine. So does an empty provider.
         priority: rank within the class, 1 (last) to 10 (first).
         attempt: number of this attempt of the job, from 1.
+        hourly_price_limit: most that a device may cost for an hour, as a quote held it.
     """
 
     id: str
@@ -49,6 +51,7 @@ class WorkloadSpec(Value, frozen=True, kw_only=True):
     preemptible: bool = False
     estimated_duration: timedelta | None = None
     max_runtime: timedelta | None = None
+    hourly_price_limit: Money | None = None
 
 
 class Program(Value, frozen=True):

@@ -27,6 +27,7 @@ def pool_use(pool: Pool, known: Mapping[str, Node]) -> PoolUse:
         free_memory_gb=sum(nodes.memory[number] // _GIB for number, _ in memory),
         queued=pool.queue.size,
         running=len(pool.running),
+        providers=tuple(sorted({node.provider for _, node in numbers})),
     )
 
 
@@ -60,4 +61,5 @@ def _device_use(nodes: Nodes, numbers: list[tuple[int, Node]]) -> Iterator[Devic
             total_milli=WHOLE * sum(nodes.specs[number].devices for number in alike),
             free_milli=WHOLE * idle + sum(sum(nodes.shared[it].values()) for it in alike),
             free_devices=idle,
+            providers=tuple(sorted({nodes.specs[number].provider for number in alike})),
         )

@@ -19,6 +19,7 @@ from scheduler_service.domain.events import (
 )
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.preempted import PreemptionCause
+from scheduler_service.domain.prices import Money, charged, cost
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
 from servicekit.values import PlainValue, field, replace
@@ -52,7 +53,10 @@ class Workload(PlainValue, frozen=True, kw_only=True):
     Attributes:
         traceparent: trace context of the request that caused it; no part of its content.
         allocation_id: the allocation that holds, or held, its devices; empty before the start.
+        hourly_price: what a device costs for an hour, known from the start on; None if it never is.
         used_milli_gpu_seconds: what it used, known from its end on.
+        cost: the price of that; None where no price is known.
+        cause: why it was preempted; None unless it was.
     """
 
     spec: WorkloadSpec
@@ -67,6 +71,9 @@ class Workload(PlainValue, frozen=True, kw_only=True):
     ended_at: datetime | None = None
     outcome: Outcome | None = None
     used_milli_gpu_seconds: int = 0
+    hourly_price: Money | None = None
+    cost: Money | None = None
+    cause: PreemptionCause | None = None
 
     def same_content(self, other: "Workload") -> bool:
         """Whether both ask for the very same run."""
@@ -89,8 +96,14 @@ def queued(workload: Workload) -> WorkloadQueued:
     return WorkloadQueued(workload.spec.id, workload.spec.job_id, workload.spec)
 
 
-def start(workload: Workload, allocation_id: str, placement: Placement, now: datetime) -> Started:
-    """Gives a waiting workload its allocation."""
+def start(
+    workload: Workload,
+    allocation_id: str,
+    placement: Placement,
+    now: datetime,
+    price: Money | None = None,
+) -> Started:
+    """Gives a waiting workload its allocation, at the price of now or what a quote promised."""
     _require(workload, WorkloadState.QUEUED)
     started = replace(
         workload,
@@ -98,6 +111,7 @@ def start(workload: Workload, allocation_id: str, placement: Placement, now: dat
         allocation_id=allocation_id,
         placement=placement,
         started_at=now,
+        hourly_price=charged(price, workload.spec.hourly_price_limit),
     )
     spec = workload.spec
     return started, WorkloadStarted(spec.id, spec.job_id, allocation_id, placement)
@@ -113,27 +127,23 @@ def refuse(workload: Workload, reason: str, message: str, now: datetime) -> Refu
 def finish(workload: Workload, outcome: Outcome, ran: timedelta, now: datetime) -> Finished:
     """Ends a running workload; ``ran`` is how long it ran by its backend's measure."""
     _require(workload, WorkloadState.RUNNING)
-    used = used_milli_gpu_seconds(workload.spec, ran)
-    finished = replace(
-        workload,
-        state=WorkloadState.FINISHED,
-        outcome=outcome,
-        ended_at=now,
-        used_milli_gpu_seconds=used,
+    finished = replace(_over(workload, WorkloadState.FINISHED, ran, now), outcome=outcome)
+    used = finished.used_milli_gpu_seconds
+    return finished, WorkloadFinished(
+        workload.spec.id, workload.spec.job_id, outcome, used, finished.cost
     )
-    return finished, WorkloadFinished(workload.spec.id, workload.spec.job_id, outcome, used)
 
 
 def cancel(workload: Workload, reason: str, ran: timedelta, now: datetime) -> Cancelled:
     """Ends a waiting or running workload because its caller asked for it."""
     _require(workload, WorkloadState.QUEUED, WorkloadState.RUNNING)
-    used = 0
-    if workload.state is WorkloadState.RUNNING:
-        used = used_milli_gpu_seconds(workload.spec, ran)
-    cancelled = replace(
-        workload, state=WorkloadState.CANCELLED, ended_at=now, used_milli_gpu_seconds=used
+    if workload.state is WorkloadState.QUEUED:
+        ran = timedelta()
+    cancelled = _over(workload, WorkloadState.CANCELLED, ran, now)
+    used = cancelled.used_milli_gpu_seconds
+    return cancelled, WorkloadCancelled(
+        workload.spec.id, workload.spec.job_id, reason, used, cancelled.cost
     )
-    return cancelled, WorkloadCancelled(workload.spec.id, workload.spec.job_id, reason, used)
 
 
 def preempt(
@@ -141,13 +151,10 @@ def preempt(
 ) -> Preempted:
     """Takes a running workload's allocation away; its job goes on as a new workload."""
     _require(workload, WorkloadState.RUNNING)
-    used = used_milli_gpu_seconds(workload.spec, ran)
-    preempted = replace(
-        workload, state=WorkloadState.PREEMPTED, ended_at=now, used_milli_gpu_seconds=used
-    )
-    message = _BECAUSE[cause].format(preemptor_id)
+    preempted = replace(_over(workload, WorkloadState.PREEMPTED, ran, now), cause=cause)
+    message, used = _BECAUSE[cause].format(preemptor_id), preempted.used_milli_gpu_seconds
     return preempted, WorkloadPreempted(
-        workload.spec.id, workload.spec.job_id, preemptor_id, cause, message, used
+        workload.spec.id, workload.spec.job_id, preemptor_id, cause, message, used, preempted.cost
     )
 
 
@@ -163,6 +170,17 @@ _BECAUSE = {
 def used_milli_gpu_seconds(spec: WorkloadSpec, ran: timedelta) -> int:
     """Nodes x devices x share x seconds, rounded down; 3,600,000 is one GPU-hour."""
     return spec.demand.milli_gpus * (ran // _MICROSECOND) // 1_000_000
+
+
+def _over(workload: Workload, state: WorkloadState, ran: timedelta, now: datetime) -> Workload:
+    """A workload that has ended, with what it used and what that costs."""
+    return replace(
+        workload,
+        state=state,
+        ended_at=now,
+        used_milli_gpu_seconds=used_milli_gpu_seconds(workload.spec, ran),
+        cost=cost(workload.hourly_price, workload.spec.demand.milli_gpus, ran),
+    )
 
 
 def _require(workload: Workload, *states: WorkloadState) -> None:

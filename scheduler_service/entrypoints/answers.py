@@ -45,16 +45,21 @@ def explanation(it: Explanation, now: datetime) -> pb.Explanation:
 
 
 def quote_response(it: Quote, now: datetime) -> pb.QuoteWorkloadResponse:
-    """Encodes a quote. Prices are not known here yet."""
+    """Encodes a quote."""
     response = pb.QuoteWorkloadResponse(
         verdict=_VERDICTS[it.verdict],
         start_p50=timestamp_or_none(it.start_p50),
         start_p90=timestamp_or_none(it.start_p90),
-        preempted_workload_ids=it.preempted,
+        preempted_workload_ids=[workload_id for workload_id, _ in it.preempted],
+        preempted_job_ids=[job_id for _, job_id in it.preempted],
         delayed_workloads=it.delayed,
         longest_delay=duration(it.longest_delay),
         options=[_option(option) for option in it.options],
+        pool=it.pool,
     )
+    encoding.write_money(response.cost_low, it.cost_low)
+    encoding.write_money(response.cost_high, it.cost_high)
+    encoding.write_money(response.hourly_price_high, it.hourly_price_high)
     if it.placement is not None:
         response.placement.CopyFrom(encoding.placement(it.placement, ""))
     if it.explanation is not None:
@@ -97,9 +102,11 @@ def metrics_response(
 
 
 def _option(it: Option) -> pb.WorkloadOption:
-    return pb.WorkloadOption(
+    message = pb.WorkloadOption(
         message=it.message,
         resources=encoding.resources(it.demand),
         pool=it.pool,
         start_p50=timestamp_or_none(it.start_p50),
     )
+    encoding.write_money(message.cost, it.cost)
+    return message

@@ -1,5 +1,6 @@
 """Messages of the contract as the domain knows them; what is not acceptable is named."""
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -9,6 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gpuaas.scheduler.v1 import resource_pb2, scheduler_service_pb2, workload_pb2
 from scheduler_service.application.ports import WorkloadFilter
+from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import WHOLE, Demand, ResourceType
 from scheduler_service.domain.spec import (
     PriorityClass,
@@ -31,7 +33,9 @@ MOST_ITEMS = 1000
 MOST_DEVICES = 1000
 MOST_NODES = 10_000
 MOST_AMOUNT = 1_000_000
+MOST_MICROS = 1_000_000_000_000
 PAGE_SIZE, LARGEST_PAGE = 50, 500
+_CURRENCY = re.compile("[A-Z]{3}")
 _LATEST = 253_402_300_799
 _LONGEST_SECONDS = 10 * 366 * 24 * 3600
 
@@ -184,7 +188,18 @@ def _spec(message: workload_pb2.Workload, spec_id: str) -> WorkloadSpec:
         preemptible=message.preemptible,
         estimated_duration=_span(message, "estimated_duration"),
         max_runtime=_span(message, "max_runtime"),
+        hourly_price_limit=_price_limit(message),
     )
+
+
+def _price_limit(message: workload_pb2.Workload) -> Money | None:
+    if not message.HasField("hourly_price_limit"):
+        return None
+    limit = message.hourly_price_limit
+    _within("workload.hourly_price_limit.micros", limit.micros, 0, MOST_MICROS)
+    if not _CURRENCY.fullmatch(limit.currency_code):
+        raise invalid("workload.hourly_price_limit.currency_code", "three letters, as USD")
+    return Money(limit.micros, limit.currency_code)
 
 
 def _demand(message: resource_pb2.ResourceSpec) -> Demand:

@@ -6,17 +6,15 @@ from datetime import timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gpuaas.api.v1 import money_pb2
 from gpuaas.scheduler.v1 import (
-    inventory_service_pb2,
-    pool_pb2,
     resource_pb2,
     scheduler_service_pb2,
     workload_pb2,
 )
 from scheduler_service.application.commands import CancelKind, CancelResult, Enqueued
-from scheduler_service.application.queries import PoolReport
-from scheduler_service.domain.answers import DeviceUse
 from scheduler_service.domain.outcome import Outcome
+from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Demand, NodeSlice, Placement
 from scheduler_service.domain.workload import Workload
 from servicekit.errors import Failure
@@ -114,7 +112,19 @@ def workload(it: Workload) -> workload_pb2.Workload:
         message.placement.CopyFrom(placement(it.placement, it.allocation_id))
     if it.outcome is not None:
         message.outcome.CopyFrom(outcome(it.outcome))
+    for field, amount in (
+        (message.hourly_price_limit, spec.hourly_price_limit),
+        (message.hourly_price, it.hourly_price),
+        (message.cost, it.cost),
+    ):
+        write_money(field, amount)
     return message
+
+
+def write_money(message: money_pb2.Money, amount: Money | None) -> None:
+    """An amount of money in place; one that is not known leaves the field unset."""
+    if amount is not None:
+        message.micros, message.currency_code = amount.micros, amount.currency
 
 
 def placement(it: Placement, allocation_id: str) -> resource_pb2.Placement:
@@ -140,40 +150,6 @@ def moment(micros: int) -> Timestamp:
     """Encodes microseconds since 1970."""
     seconds, rest = divmod(micros, 1_000_000)
     return Timestamp(seconds=seconds, nanos=rest * 1000)
-
-
-def list_pools_response(
-    reports: Sequence[PoolReport],
-) -> inventory_service_pb2.ListPoolsResponse:
-    """Encodes pools with their use."""
-    return inventory_service_pb2.ListPoolsResponse(pools=[_pool(report) for report in reports])
-
-
-def _pool(report: PoolReport) -> pool_pb2.Pool:
-    pool, use = report.pool, report.use
-    return pool_pb2.Pool(
-        name=pool.name,
-        environment=pool.environment,
-        description=pool.description,
-        devices=[_devices(each) for each in use.devices],
-        cpu_total=use.total_vcpus,
-        cpu_free=use.free_vcpus,
-        memory_gb_total=use.total_memory_gb,
-        memory_gb_free=use.free_memory_gb,
-        node_count=use.nodes,
-        queued_workloads=use.queued,
-        running_workloads=use.running,
-    )
-
-
-def _devices(use: DeviceUse) -> pool_pb2.PoolDevices:
-    return pool_pb2.PoolDevices(
-        resource_type=resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{use.resource_type.name}"),
-        gpu_type=use.gpu_type,
-        total_milli_gpus=use.total_milli,
-        free_milli_gpus=use.free_milli,
-        free_devices=use.free_devices,
-    )
 
 
 def resources(demand: Demand) -> resource_pb2.ResourceSpec:

@@ -17,8 +17,9 @@ from scheduler_service.application import queries
 from scheduler_service.application.commands import CancelWorkloads, EnqueueWorkloads
 from scheduler_service.application.ports import Backend, Foresight, History, Reader
 from scheduler_service.domain.answers import PoolUse
+from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.workload import Workload
-from scheduler_service.entrypoints import answers, decoding, encoding
+from scheduler_service.entrypoints import answers, decoding, encoding, inventory
 from scheduler_service.entrypoints.output import output
 from scheduler_service.entrypoints.watch import EventFeed
 from servicekit.call import current_call
@@ -184,10 +185,17 @@ class InventoryApi(InventoryServiceServicer):
 
     reader: Reader
     use: Callable[[], Sequence[PoolUse]]
+    prices: PriceList
 
     async def ListPools(
         self, request: inventory_service_pb2.ListPoolsRequest, context: Context
     ) -> inventory_service_pb2.ListPoolsResponse:
         """Lists the pools with what is free."""
         reports = await queries.list_pools(self.reader, self.use, request.environment)
-        return encoding.list_pools_response(reports)
+        return inventory.list_pools_response(reports, self.prices)
+
+    async def ListPrices(
+        self, request: inventory_service_pb2.ListPricesRequest, context: Context
+    ) -> inventory_service_pb2.ListPricesResponse:
+        """Lists the prices; there are no others than those that hold now."""
+        return inventory.list_prices_response(self.prices, request.provider, request.gpu_type)

@@ -22,7 +22,6 @@ from scheduler_service.domain.engine import (
     Engine,
     Finished,
     NodeUp,
-    Placed,
     Start,
     Submitted,
 )
@@ -34,7 +33,9 @@ from scheduler_service.domain.events import (
     WorkloadStarted,
 )
 from scheduler_service.domain.last_hour import HourFigures, LastHour
+from scheduler_service.domain.memories import present, remembered
 from scheduler_service.domain.outcome import OutcomeKind
+from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.spec import WorkloadSpec
 from scheduler_service.domain.workload import Workload
 from servicekit.clock import Clock, from_micros
@@ -75,6 +76,7 @@ class Scheduling:
         decode: DecodeEvent,
         reader: Reader,
         backend: Backend,
+        prices: PriceList,
         new_engine: Callable[[], Engine],
         is_due: Callable[[], bool],
         clock: Clock,
@@ -85,6 +87,7 @@ class Scheduling:
         self._decode = decode
         self._reader = reader
         self._backend = backend
+        self._prices = prices
         self._new_engine = new_engine
         self._is_due = is_due
         self._clock = clock
@@ -145,12 +148,10 @@ class Scheduling:
         engine = self._new_engine()
         for node in snapshot.nodes:
             engine.apply(NodeUp(node))
-        for workload in snapshot.running:
-            if workload.placement is not None:
-                since = workload.started_at or workload.enqueued_at
-                engine.apply(Placed(workload.spec, workload.placement, since))
-        for workload in snapshot.queued:
-            engine.apply(Submitted(workload.spec, workload.enqueued_at))
+        for event in remembered(snapshot.past, snapshot.running):
+            engine.apply(event)
+        for event in present(snapshot.running, snapshot.queued):
+            engine.apply(event)
         self._engine = engine
         self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
         await self._backend.start([as_run(workload) for workload in snapshot.running])
@@ -222,7 +223,10 @@ class Scheduling:
 
     async def _dispatch(self, decisions: Decisions) -> None:
         starts = [
-            PlannedStart(it.workload_id, self._new_id(), it.placement) for it in decisions.starts
+            PlannedStart(
+                it.workload_id, self._new_id(), it.placement, self._prices.at(it.placement)
+            )
+            for it in decisions.starts
         ]
         stops = await self._stops(decisions)
         command = StartWorkloads(starts, decisions.refusals, self._clock.now(), stops)

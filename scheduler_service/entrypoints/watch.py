@@ -124,26 +124,24 @@ def _encode(event: RecordedEvent, fact: WorkloadEvent, token: str) -> workload_p
         time=encoding.moment(event.at),
         resume_token=token,
     )
+    if isinstance(fact, WorkloadFinished | WorkloadCancelled | WorkloadPreempted):
+        message.used_milli_gpu_seconds = fact.used_milli_gpu_seconds
+        encoding.write_money(message.cost, fact.cost)
     match fact:
         case WorkloadStarted(allocation_id=allocation_id, placement=placement):
             message.kind = _Kind.KIND_STARTED
             message.placement.CopyFrom(encoding.placement(placement, allocation_id))
-        case WorkloadFinished(outcome=outcome, used_milli_gpu_seconds=used):
+        case WorkloadFinished(outcome=outcome):
             message.kind = _Kind.KIND_FINISHED
             message.outcome.CopyFrom(encoding.outcome(outcome))
-            message.used_milli_gpu_seconds = used
-        case WorkloadCancelled(reason=reason, used_milli_gpu_seconds=used):
+        case WorkloadCancelled(reason=reason):
             message.kind = _Kind.KIND_CANCELLED
             message.message = reason
-            message.used_milli_gpu_seconds = used
-        case WorkloadPreempted(
-            preemptor_id=preemptor_id, cause=cause, message=text, used_milli_gpu_seconds=used
-        ):
+        case WorkloadPreempted(preemptor_id=preemptor_id, cause=cause, message=text):
             message.kind = _Kind.KIND_PREEMPTED
             message.preemptor_id = preemptor_id
             message.preemption_cause = _CAUSES[cause]
             message.message = text
-            message.used_milli_gpu_seconds = used
         case WorkloadRefused(message=text):
             message.kind = _Kind.KIND_REFUSED
             message.message = text

@@ -9,6 +9,7 @@ from job_service.domain.approval import Rules
 from job_service.domain.errors import JobNotFound
 from job_service.domain.job import Job, JobEvent, Owner
 from job_service.domain.ledger import Account, Entry, EntryKind
+from job_service.domain.offers import Offers
 from job_service.domain.runs import Run
 from job_service.domain.webhook import Delivery, Webhook
 from servicekit.errors import Aborted
@@ -119,6 +120,29 @@ class FakeRules:
 
 
 @dataclass
+class FakeOffers:
+    """What is on offer in a variable."""
+
+    noted: Offers = field(default_factory=Offers)
+
+    def get(self) -> Offers:
+        return self.noted
+
+    def save(self, offers: Offers) -> None:
+        self.noted = offers
+
+
+@dataclass
+class FakeQuoteKeys:
+    """A key that everybody knows."""
+
+    key: bytes = b"a key of thirty-two bytes, always"[:32]
+
+    def get(self) -> bytes:
+        return self.key
+
+
+@dataclass
 class FakeWebhooks:
     """Webhooks in a dictionary, beside their deliveries."""
 
@@ -223,6 +247,8 @@ class FakeUnit:
     events: FakeEvents = field(default_factory=FakeEvents)
     cursors: FakeCursors = field(default_factory=FakeCursors)
     deliveries: FakeDeliveries = field(default_factory=FakeDeliveries)
+    offers: FakeOffers = field(default_factory=FakeOffers)
+    quote_keys: FakeQuoteKeys = field(default_factory=FakeQuoteKeys)
     webhooks: FakeWebhooks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -238,6 +264,7 @@ class FakeUnit:
             FakeEvents(list(self.events.appended), self.events.floor),
             FakeCursors(dict(self.cursors.positions)),
             FakeDeliveries(dict(self.deliveries.by_id)),
+            FakeOffers(self.offers.noted),
         )
         copy.webhooks.by_id = dict(self.webhooks.by_id)
         return copy

@@ -12,7 +12,9 @@ from job_service.application.ports import AccountQuery, EntryQuery, JobQuery, Qu
 from job_service.domain.approval import Rules
 from job_service.domain.job import Job, JobEvent
 from job_service.domain.ledger import STANDING, Account, Entry
+from job_service.domain.offers import Offers
 from job_service.domain.output import OutputLine
+from job_service.domain.quotes import Outlook, Verdict
 from job_service.domain.reports import Report
 from job_service.domain.runs import Run
 from job_service.domain.states import JobState
@@ -108,6 +110,9 @@ class FakeStore:
     async def approval_rules(self) -> Rules | None:
         return self.unit.rules.rules
 
+    async def quote_key(self) -> bytes:
+        return self.unit.quote_keys.get()
+
     async def undecided(self, before: datetime, limit: int) -> list[str]:
         waiting = [it for it in self.unit.jobs.by_id.values() if it.state is JobState.PENDING]
         stale = sorted((it.created_at, it.id) for it in waiting if it.created_at < before)
@@ -172,7 +177,9 @@ class FakeStore:
 class FakeScheduler:
     """Takes every run, refuses those that it is told to, and reports what it is given."""
 
-    gpu: frozenset[str] = frozenset()
+    has: Offers = field(default_factory=Offers)
+    outlook: Outlook = field(default_factory=lambda: Outlook(Verdict.STARTS_NOW))
+    quoted: list[Job] = field(default_factory=list)
     refuses: dict[str, Report] = field(default_factory=dict)
     enqueued: list[QueuedRun] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -193,8 +200,12 @@ class FakeScheduler:
         while True:
             yield await self.reports.get()
 
-    async def gpu_types(self) -> frozenset[str]:
-        return self.gpu
+    async def offers(self) -> Offers:
+        return self.has
+
+    async def quote(self, job: Job) -> Outlook:
+        self.quoted.append(job)
+        return self.outlook
 
     async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
         return {run_id: self.waits[run_id] for run_id in run_ids if run_id in self.waits}

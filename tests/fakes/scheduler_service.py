@@ -179,6 +179,7 @@ class FakeStore:
             nodes=self.unit.inventory.nodes(),
             queued=[it for it in workloads if it.state is WorkloadState.QUEUED],
             running=[it for it in workloads if it.state is WorkloadState.RUNNING],
+            past=sorted((it for it in workloads if it.placement and it.ended_at), key=_end),
         )
 
     async def workload(self, workload_id: str) -> Workload | None:
@@ -218,3 +219,8 @@ class FakeStore:
 
 def _has_part_of(placement: Placement | None, node_id: str) -> bool:
     return placement is not None and any(it.node_id == node_id for it in placement.slices)
+
+
+def _end(it: Workload) -> datetime:
+    assert it.ended_at is not None
+    return it.ended_at

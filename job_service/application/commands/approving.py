@@ -13,6 +13,7 @@ from job_service.domain.errors import RulesChanged
 from job_service.domain.job import SYSTEM, Job
 from job_service.domain.runs import Failure, FailureReason, Fault
 from job_service.domain.states import JobState
+from servicekit.errors import invalid
 from servicekit.values import Value
 
 
@@ -104,12 +105,20 @@ class SetApprovalRules(Value, frozen=True):
 
         Raises:
             RulesChanged: they have another version than expected.
+            InvalidArgument: a cost is not in the currency of the prices.
         """
         found = unit.rules.get() or self.policy.rules
         if self.expected_version not in (None, found.version):
             raise RulesChanged(self.expected_version or 0, found.version)
         if self.rules == found.rules:
             return found
+        self._check_currencies(unit.offers.get().currency)
         rules = Rules(self.rules, found.version + 1)
         unit.rules.save(rules)
         return rules
+
+    def _check_currencies(self, currency: str) -> None:
+        """Refuses a limit of costs that no job's cost could be compared with."""
+        for place, rule in enumerate(self.rules):
+            if rule.max_cost and currency and rule.max_cost.currency != currency:
+                raise invalid(f"rules[{place}].max_cost.currency_code", currency)

@@ -14,7 +14,7 @@ from job_service.application.commands.books import (
 )
 from job_service.application.commands.starting import queue_if_ready
 from job_service.application.ports import UnitOfWork
-from job_service.domain.approval import decided
+from job_service.domain.approval import Decision, Rule, decided
 from job_service.domain.dependencies import Met, how_far
 from job_service.domain.errors import (
     DependencyNotFound,
@@ -24,6 +24,7 @@ from job_service.domain.errors import (
 )
 from job_service.domain.job import Job, Owner
 from job_service.domain.quantity import period_end, period_of
+from job_service.domain.quotes import Terms
 from job_service.domain.runs import further_run_id
 from job_service.domain.spec import JobSpec
 from job_service.domain.states import JobState
@@ -35,7 +36,7 @@ class SubmitJob(Value, frozen=True):
     """Creates a job, reserves its hours, and takes it as far as the policy lets it go.
 
     An array's further jobs have ``more_ids``. ``sees_all`` says whether the job may depend on
-    other users' jobs.
+    other users' jobs, ``terms`` what a quote promised.
     """
 
     name: ClassVar[str] = "job.submit"
@@ -49,6 +50,7 @@ class SubmitJob(Value, frozen=True):
     sees_all: bool = False
     origin_id: str = ""
     role: str = "USER"
+    terms: Terms | None = None
 
     @staticmethod
     def prefetch(unit: UnitOfWork, commands: "Sequence[SubmitJob]") -> None:
@@ -84,10 +86,10 @@ class SubmitJob(Value, frozen=True):
             self.now,
             kinship,
             team_charged=len(accounts) > 1,
+            price_limit=self.terms.price_limit if self.terms else None,
         )
         book(unit, accounts, None, change.job)
-        rules = unit.rules.get() or self.policy.rules
-        job, events = decided(change, rules.first(change.job, self.role), self.now)
+        job, events = decided(change, self._rule(unit, change.job), self.now)
         if job.state is JobState.APPROVED:
             by = job.approved_by
             job, queued = queue_if_ready(unit, job, run_id, by, self.policy, self.now)
@@ -97,6 +99,13 @@ class SubmitJob(Value, frozen=True):
         unit.jobs.add(job)
         unit.events.append(events)
         return job
+
+    def _rule(self, unit: UnitOfWork, job: Job) -> Rule | None:
+        """The rule that a quote found, or the first that is about the job now."""
+        if self.terms and self.terms.rule:
+            return Rule(self.terms.rule, Decision.APPROVE)
+        rules = unit.rules.get() or self.policy.rules
+        return rules.first(job, self.role, lambda it: unit.offers.get().dearest(it.spec))
 
     def _check_dependencies(self, unit: UnitOfWork) -> None:
         for dependency in self.spec.dependencies:

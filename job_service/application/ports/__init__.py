@@ -1,7 +1,7 @@
 """What the application needs of the outside world."""
 
 from job_service.application.ports.outside import (
-    GpuTypes,
+    OnOffer,
     QueuedRun,
     Scheduler,
     Secrets,
@@ -22,6 +22,8 @@ from job_service.application.ports.repositories import (
     Events,
     Jobs,
     Ledger,
+    OffersNoted,
+    QuoteKeys,
     Webhooks,
 )
 from job_service.application.ports.unit import UnitOfWork
@@ -34,11 +36,13 @@ __all__ = [
     "Deliveries",
     "EntryQuery",
     "Events",
-    "GpuTypes",
     "JobQuery",
     "Jobs",
     "Ledger",
+    "OffersNoted",
+    "OnOffer",
     "QueuedRun",
+    "QuoteKeys",
     "Reader",
     "Scheduler",
     "SecretUnreadable",

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from job_service.domain.job import Job
+from job_service.domain.offers import Offers
 from job_service.domain.output import OutputLine
+from job_service.domain.quotes import Outlook
 from job_service.domain.reports import Report
 from job_service.domain.runs import Run
 from job_service.domain.waiting import Waiting
@@ -32,8 +34,15 @@ class Scheduler(Protocol):
     def watch(self, position: str) -> AsyncIterator[tuple[list[Report], str]]:
         """Batches of reports after a position, each with the position after it."""
 
-    async def gpu_types(self) -> frozenset[str]:
-        """The device types that its pools have."""
+    async def offers(self) -> Offers:
+        """What its pools have to offer."""
+
+    async def quote(self, job: Job) -> Outlook:
+        """What would become of a run of a job; of one that waits in the queue, as it stands.
+
+        Raises:
+            InvalidArgument: GPU_TYPE_UNKNOWN, POOL_UNKNOWN or PROVIDER_UNKNOWN.
+        """
 
     async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
         """Why these runs wait; those that do not, or are not known, are left out."""
@@ -49,11 +58,14 @@ class Scheduler(Protocol):
         """
 
 
-class GpuTypes(Protocol):
-    """The device types that the scheduler's pools have."""
+class OnOffer(Protocol):
+    """What the scheduler's pools have to offer."""
 
-    def known(self) -> frozenset[str]:
-        """All names, or nothing while the scheduler has not been reached yet."""
+    def known(self) -> Offers:
+        """All of it, or nothing while the scheduler has not been reached yet."""
+
+    def gpu_types(self) -> frozenset[str]:
+        """The device types of that."""
 
 
 class Sender(Protocol):

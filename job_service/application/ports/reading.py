@@ -110,6 +110,9 @@ class Reader(Protocol):
     async def approval_rules(self) -> Rules | None:
         """The approval rules, or None while nobody has set any."""
 
+    async def quote_key(self) -> bytes:
+        """The key that quotes are signed with."""
+
     async def undecided(self, before: datetime, limit: int) -> list[str]:
         """The ids of jobs that were submitted before a time and still wait for approval."""
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from job_service.domain.approval import Rules
 from job_service.domain.job import Job, JobEvent, Owner
 from job_service.domain.ledger import Account, Entry
+from job_service.domain.offers import Offers
 from job_service.domain.runs import Run
 from job_service.domain.webhook import Delivery, Webhook
 
@@ -70,6 +71,23 @@ class ApprovalRules(Protocol):
 
     def save(self, rules: Rules) -> None:
         """Stores the rules in place of those before."""
+
+
+class OffersNoted(Protocol):
+    """What the scheduler has to offer, as it was noted last."""
+
+    def get(self) -> Offers:
+        """All of it; nothing while nothing was noted."""
+
+    def save(self, offers: Offers) -> None:
+        """Stores it in place of what was noted before."""
+
+
+class QuoteKeys(Protocol):
+    """What quotes are signed with."""
+
+    def get(self) -> bytes:
+        """The key, the same for all processes of the installation."""
 
 
 class Webhooks(Protocol):

@@ -10,6 +10,8 @@ from job_service.application.ports.repositories import (
     Events,
     Jobs,
     Ledger,
+    OffersNoted,
+    QuoteKeys,
     Webhooks,
 )
 
@@ -32,6 +34,14 @@ class UnitOfWork(Protocol):
     @property
     def rules(self) -> ApprovalRules:
         """Approval rules."""
+
+    @property
+    def offers(self) -> OffersNoted:
+        """What is on offer."""
+
+    @property
+    def quote_keys(self) -> QuoteKeys:
+        """The key of quotes."""
 
     @property
     def webhooks(self) -> Webhooks:

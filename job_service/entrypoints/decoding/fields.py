@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from google.protobuf.duration_pb2 import Duration
 
 from servicekit import wellknown
-from servicekit.errors import Unimplemented, invalid
+from servicekit.errors import invalid
 
 LONGEST = timedelta(days=366)
 LONGEST_TEXT = 1024
@@ -18,11 +18,6 @@ PAGE_DEFAULT = 50
 PAGE_MOST = 500
 
 T = TypeVar("T")
-
-
-def unbuilt(field: str) -> Unimplemented:
-    """The failure of a field that the contract has and this build does not."""
-    return Unimplemented(f"{field}: not available yet", metadata={"field": field})
 
 
 def text(value: str, field: str, longest: int = LONGEST_TEXT) -> str:

@@ -1,16 +1,19 @@
 """Approval rules as an admin writes them."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from gpuaas.job.v1 import approval_rule_pb2, approval_service_pb2
 from job_service.domain.approval import Decision, Rule
 from job_service.domain.ledger import MOST
+from job_service.domain.prices import Money
 from job_service.entrypoints.decoding import fields
 from servicekit.errors import invalid
 
 MOST_RULES = 100
 MOST_NAMES = 100
 LONGEST_NAME = 63
+_CURRENCY = re.compile("[A-Z]{3}")
 ROLES = frozenset({"USER", "ADMIN", "SERVICE"})
 DECISIONS: Mapping[int, Decision] = {
     approval_rule_pb2.ApprovalRule.Decision.Value(f"DECISION_{it.value}"): it for it in Decision
@@ -28,8 +31,6 @@ def approval_rules(request: approval_service_pb2.SetApprovalRulesRequest) -> tup
 
 
 def _rule(message: approval_rule_pb2.ApprovalRule, path: str) -> Rule:
-    if message.HasField("max_cost"):
-        raise fields.unbuilt(f"{path}max_cost")
     if not message.name.strip():
         raise invalid(f"{path}name", "a name")
     roles = _names(message.roles, f"{path}roles")
@@ -44,7 +45,19 @@ def _rule(message: approval_rule_pb2.ApprovalRule, path: str) -> Rule:
         at_most=_amount(message.max_milli_gpu_seconds, f"{path}max_milli_gpu_seconds"),
         above=_amount(message.above_milli_gpu_seconds, f"{path}above_milli_gpu_seconds"),
         message=fields.text(message.message, f"{path}message"),
+        max_cost=_cost(message, f"{path}max_cost."),
     )
+
+
+def _cost(message: approval_rule_pb2.ApprovalRule, path: str) -> Money | None:
+    """A cost; in which currency costs are, the rules' command knows."""
+    if not message.HasField("max_cost"):
+        return None
+    if message.max_cost.micros < 0:
+        raise invalid(f"{path}micros", "0 or more")
+    if not _CURRENCY.fullmatch(message.max_cost.currency_code):
+        raise invalid(f"{path}currency_code", "three letters of ISO 4217, for example USD")
+    return Money(message.max_cost.micros, message.max_cost.currency_code)
 
 
 def _names(names: Iterable[str], field: str) -> frozenset[str]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from gpuaas.job.v1 import job_pb2
 from gpuaas.scheduler.v1 import resource_pb2
+from job_service.domain.offers import ANYWHERE, Places
 from job_service.domain.spec import (
     JobSpec,
     PriorityClass,
@@ -57,12 +58,13 @@ def job_spec(
     known_types: frozenset[str],
     batch: int = 0,
     longest_overrun: timedelta | None = None,
+    places: Places = ANYWHERE,
 ) -> JobSpec:
     """A spec with its defaults filled in.
 
-    Only ``known_types`` of devices are accepted, if any are known. ``batch`` says of how many specs
-    it is one, ``longest_overrun`` how long a run without a maximum runtime may go on; None: no
-    longer than its estimate.
+    Only ``known_types`` of devices, and ``places``, are accepted, if any are known. ``batch`` says
+    of how many specs it is one, ``longest_overrun`` how long a run without a maximum runtime may go
+    on; None: no longer than its estimate.
 
     Raises:
         InvalidArgument: a field makes no sense; it is named by its path.
@@ -84,8 +86,8 @@ def job_spec(
         args=tuple(message.args),
         image=fields.text(message.image, f"{path}image", 512),
         environment=_environment(message.environment, path),
-        pool=fields.printable(message.pool, f"{path}pool", 128),
-        provider=fields.printable(message.provider, f"{path}provider", 128),
+        pool=_place(message.pool, f"{path}pool", places.pools),
+        provider=_place(message.provider, f"{path}provider", places.providers),
         strategy=fields.known(STRATEGIES, message.strategy, f"{path}strategy"),
         priority_class=rank,
         priority=fields.between(message.priority, 1, 10, 5, f"{path}priority"),
@@ -167,18 +169,26 @@ def _check_types(
         _check_type(gpu_type, f"{path}alternative_gpu_types[{place}]", known_types)
 
 
+def _place(name: str, field: str, known: frozenset[str]) -> str:
+    """A pool or a provider, whose kind is the last word of the field."""
+    if name and known and name not in known:
+        kind = field.rpartition(".")[2]
+        raise _unknown(field, f"{kind} {name[:64]!r}", f"{kind.upper()}_UNKNOWN", known)
+    return fields.printable(name, field, 128)
+
+
 def _check_type(gpu_type: str, field: str, known_types: frozenset[str]) -> None:
     if gpu_type and known_types and gpu_type not in known_types:
-        raise _unknown_type(field, gpu_type, known_types)
+        raise _unknown(field, f"device type {gpu_type[:64]!r}", "GPU_TYPE_UNKNOWN", known_types)
     fields.text(gpu_type, field, 64)
 
 
-def _unknown_type(field: str, gpu_type: str, known_types: frozenset[str]) -> InvalidArgument:
-    expected = f"one of {', '.join(sorted(known_types))}"
+def _unknown(field: str, what: str, reason: str, known: frozenset[str]) -> InvalidArgument:
+    expected = f"one of {', '.join(sorted(known))}"
     return InvalidArgument(
-        f"{field}: there is no device type {gpu_type[:64]!r}; expected {expected}",
-        reason="GPU_TYPE_UNKNOWN",
-        metadata={"field": field, "known": ",".join(sorted(known_types))},
+        f"{field}: there is no {what}; expected {expected}",
+        reason=reason,
+        metadata={"field": field, "known": ",".join(sorted(known))},
         violations=[Violation(field, f"expected {expected}")],
     )
 

@@ -6,6 +6,7 @@ from gpuaas.job.v1 import job_event_pb2, job_pb2
 from job_service.domain.job import Approval, Job, JobEvent
 from job_service.domain.states import EventKind, JobState
 from job_service.domain.waiting import Waiting
+from job_service.entrypoints.encoding.money import write_money
 from job_service.entrypoints.encoding.runs import write_failure, write_run
 from job_service.entrypoints.encoding.specs import write_spec
 from servicekit.wellknown import write_time
@@ -92,6 +93,8 @@ def write_job(message: job_pb2.Job, job: Job, spec: bytes | None = None) -> None
     if job.array_id:
         message.array_id = job.array_id
         message.array_index = job.array_index
+    if job.price_limit:
+        write_money(message.hourly_price_limit, job.price_limit)
     for given in job.approvals:
         _write_approval(message.approvals.add(), given)
     if job.approved_at:

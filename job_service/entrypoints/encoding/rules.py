@@ -2,6 +2,7 @@
 
 from gpuaas.job.v1 import approval_rule_pb2, approval_service_pb2
 from job_service.domain.approval import Rule, Rules
+from job_service.entrypoints.encoding.money import write_money
 
 
 def list_rules_response(rules: Rules) -> approval_service_pb2.ListApprovalRulesResponse:
@@ -19,7 +20,7 @@ def set_rules_response(rules: Rules) -> approval_service_pb2.SetApprovalRulesRes
 
 
 def _rule(rule: Rule) -> approval_rule_pb2.ApprovalRule:
-    return approval_rule_pb2.ApprovalRule(
+    message = approval_rule_pb2.ApprovalRule(
         name=rule.name,
         decision=approval_rule_pb2.ApprovalRule.Decision.Value(f"DECISION_{rule.decision}"),
         teams=sorted(rule.teams),
@@ -29,3 +30,5 @@ def _rule(rule: Rule) -> approval_rule_pb2.ApprovalRule:
         above_milli_gpu_seconds=rule.above,
         message=rule.message,
     )
+    write_money(message.max_cost, rule.max_cost)
+    return message

@@ -3,6 +3,7 @@
 from gpuaas.job.v1 import run_pb2
 from gpuaas.scheduler.v1 import resource_pb2
 from job_service.domain.runs import Failure, Placement, Run, RunState
+from job_service.entrypoints.encoding.money import write_money
 from servicekit.wellknown import write_time
 
 _RUN_STATES = {state: run_pb2.RunState.Value(f"RUN_STATE_{state}") for state in RunState}
@@ -23,6 +24,7 @@ def write_run(message: run_pb2.Run, job_id: str, run: Run) -> None:
         write_time(message.end_time, run.ended_at)
     message.exit_code = run.exit_code
     message.used_milli_gpu_seconds = run.used
+    write_money(message.cost, run.cost)
     if run.failure:
         write_failure(message.failure, run.failure)
 

@@ -8,13 +8,14 @@ from gpuaas.job.v1 import job_service_pb2 as pb
 from gpuaas.job.v1.job_service_pb2_grpc import JobServiceServicer
 from job_service.application import queries
 from job_service.application.commands.acting import Policy
-from job_service.application.ports import GpuTypes, JobQuery, Reader
+from job_service.application.ports import JobQuery, OnOffer, Reader
 from job_service.domain.errors import OwnerNotFound
 from job_service.entrypoints.decoding import fields, filters
 from job_service.entrypoints.encoding.jobs import STATES
 from job_service.entrypoints.encoding.runs import write_run
 from job_service.entrypoints.grpc_api.calling import Context, caller
 from job_service.entrypoints.grpc_api.deciding import Deciding
+from job_service.entrypoints.grpc_api.quoting import Quotes, QuotingJobs
 from job_service.entrypoints.grpc_api.submitting import Submitting
 from job_service.entrypoints.output import JobOutput, place_of
 from job_service.entrypoints.waiting import Explainer
@@ -28,7 +29,7 @@ from servicekit.writer import Writer
 
 
 @dataclass(frozen=True)
-class JobApi(Submitting, Deciding, JobServiceServicer):
+class JobApi(Submitting, QuotingJobs, Deciding, JobServiceServicer):
     """Serves JobService; the contract in `protos` says what each method promises."""
 
     once: Idempotent[Any]
@@ -37,7 +38,8 @@ class JobApi(Submitting, Deciding, JobServiceServicer):
     watch: JobWatch
     output: JobOutput
     explainer: Explainer
-    gpu_types: GpuTypes
+    on_offer: OnOffer
+    quotes: Quotes
     policy: Policy
     clock: Clock
     new_id: IdSource

@@ -6,8 +6,9 @@ from gpuaas.job.v1 import job_service_pb2 as pb
 from job_service.application.commands import batches, submitting
 from job_service.application.commands.acting import Policy
 from job_service.application.commands.batches import Tried, Try
-from job_service.application.ports import GpuTypes
+from job_service.application.ports import OnOffer
 from job_service.domain.errors import BatchAborted
+from job_service.domain.offers import Places
 from job_service.domain.spec import JobSpec
 from job_service.entrypoints.decoding import fields, submits
 from job_service.entrypoints.decoding.courses import MOST_IN_ARRAY
@@ -32,7 +33,7 @@ class Submitting:
 
     once: Idempotent[Any]
     writer: Writer[Any]
-    gpu_types: GpuTypes
+    on_offer: OnOffer
     policy: Policy
     clock: Clock
     new_id: IdSource
@@ -43,7 +44,7 @@ class Submitting:
         """Submits a job, or an array of them."""
         submission = Submission(
             request.SerializeToString(),
-            self.gpu_types.known(),
+            self.on_offer.gpu_types(),
             self.new_id(),
             self.new_id(),
             owner(),
@@ -52,6 +53,7 @@ class Submitting:
             self._more_ids(request.spec.array_size),
             caller().is_admin,
             role=role(),
+            places=self._places(request),
         )
         if request.validate_only:
             return tried_response(await self._tried(submission))
@@ -61,7 +63,8 @@ class Submitting:
         self, request: pb.BatchSubmitJobsRequest, context: Context
     ) -> pb.BatchSubmitJobsResponse:
         """Submits many jobs."""
-        specs = submits.batch_specs(request, self.gpu_types.known(), self.policy.longest_overrun)
+        types, places = self.on_offer.gpu_types(), self.on_offer.known().places
+        specs = submits.batch_specs(request, types, self.policy.longest_overrun, places)
         items = tuple(it if isinstance(it, Failure) else self._submit(it) for it in specs)
         command = batches.SubmitJobs(items, request.all_or_nothing)
         try:
@@ -98,6 +101,13 @@ class Submitting:
             caller().is_admin,
             role=role(),
         )
+
+    def _places(self, request: pb.SubmitJobRequest) -> Places | None:
+        """Where jobs may run, for a request that says where: others travel without."""
+        spec = request.spec
+        if request.pool or request.provider or spec.pool or spec.provider:
+            return self.on_offer.known().places
+        return None
 
     def _more_ids(self, array_size: int) -> tuple[str, ...]:
         """Ids for an array's jobs but the first; a size that is refused later needs none."""

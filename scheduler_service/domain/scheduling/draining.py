@@ -112,7 +112,8 @@ def _hold(pool: Pool, job: Job, before: Hold | None, loads: _Loads) -> Hold | No
 
 def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
     """The nodes on which a job fits once what runs there has ended, the soonest done; or none."""
-    nodes, freed = pool.nodes, pool.nodes.freed
+    nodes = pool.nodes
+    counts = nodes.freed, nodes.taken
     closed = pool.excluded(job)
     usable = group.fit.usable & nodes.open & ~closed
     gone: dict[str, Job] = {}
@@ -131,7 +132,7 @@ def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
     for run in gone.values():
         for part in run.slices:
             nodes.take(part, run.request.shape)
-    nodes.freed = freed
+    nodes.freed, nodes.taken = counts
     return chosen
 
 

@@ -10,7 +10,9 @@ from scheduler_service.domain.scheduling.decisions import (
     Refuse,
 )
 from scheduler_service.domain.scheduling.events import (
+    Began,
     Cancel,
+    Ended,
     Event,
     Finish,
     NodeDown,
@@ -24,6 +26,7 @@ from scheduler_service.domain.scheduling.events import (
 )
 from scheduler_service.domain.scheduling.expectations import Expectations
 from scheduler_service.domain.scheduling.fits import Fit, NoFit
+from scheduler_service.domain.scheduling.memory import Memory
 from scheduler_service.domain.scheduling.planner import plan
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.pool import Out, Pool
@@ -59,6 +62,7 @@ class Engine:
         self.jobs: dict[str, Job] = {}
         self._policies = {"": policy or Policy()}
         self._expectations = Expectations(predictor)
+        self._memory = Memory(self._expectations)
         self._requeues = requeues
         self._fits: dict[Shape, Fit | NoFit] = {}
         self._seats: dict[str, tuple[Pool, int]] = {}
@@ -114,6 +118,10 @@ class Engine:
                 self._set_policy(policy, name, now)
             case Occupy(request, name, slices, since):
                 self._occupy(request, self.pools[name], slices, since)
+            case Began():
+                self._memory.begin(event, self.pools.get(event.pool))
+            case Ended():
+                self._memory.end(event)
 
     def _submit(self, request: Request, now: int, out: Out) -> None:
         if request.id in self.jobs:
@@ -138,11 +146,17 @@ class Engine:
         if isinstance(fit, NoFit):
             # It runs where nothing like it could start any more.
             fit = Fit(request.shape, "", (), 0)
-        pool.occupy(self._add(request, pool, fit), slices, since)
+        served = self._memory.goes_on(request)
+        job = self._add(request, pool, fit)
+        job.served = job.served if served is None else served
+        job.waited = max(0, since - request.submitted)
+        job.aged = 0 < pool.policy.ageing <= job.waited
+        pool.occupy(job, slices, since, booked=served is not None)
 
     def _add(self, request: Request, pool: Pool, fit: Fit) -> Job:
         job = self.jobs[request.id] = Job(request, self._sequence, pool, fit)
         self._sequence += 1
+        job.served = self._memory.resumed(request)
         self._expectations.add(job)
         return job
 
@@ -155,14 +169,15 @@ class Engine:
             pool.withdraw(job)
         else:
             if by_itself:
-                self._expectations.learn(job, now)
+                self._expectations.learn(job.request, job.attained(now), now)
             pool.release(job, now)
         pool.forget(job)
         self._expectations.remove(job)
 
     def _drop(self, job: Job, now: int, out: Out) -> None:
-        """Forgets a preempted job: whoever drives the engine submits it again."""
+        """Forgets a preempted job: whoever drives the engine submits it again, as a new run."""
         del self.jobs[job.request.id]
+        self._memory.keep(job.request, job.served)
         self._expectations.remove(job)
 
     def _set_policy(self, policy: Policy, name: str, now: int) -> None:

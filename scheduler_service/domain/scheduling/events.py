@@ -1,5 +1,6 @@
 """What the engine is told."""
 
+import enum
 from typing import NamedTuple, TypeAlias
 
 from scheduler_service.domain.resources import ResourceType
@@ -42,6 +43,38 @@ class Occupy(NamedTuple):
     pool: str
     slices: Slices
     since: int
+
+
+class End(enum.StrEnum):
+    """How a run came to its end.
+
+    STOPPED: preempted in favour of another. LOST: preempted with its node.
+    """
+
+    BY_ITSELF = "by_itself"
+    CANCELLED = "cancelled"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+class Began(NamedTuple):
+    """A run had begun, be it over by now or not: told while the engine's state is rebuilt.
+
+    Such starts and ends are told in order of their times; of what still runs, where it does is told
+    after that.
+    """
+
+    request: Request
+    pool: str
+    at: int
+
+
+class Ended(NamedTuple):
+    """It had ended."""
+
+    id: str
+    at: int
+    end: End
 
 
 class Cancel(NamedTuple):
@@ -94,6 +127,8 @@ class Tick(NamedTuple):
 Event: TypeAlias = (
     Submit
     | Occupy
+    | Began
+    | Ended
     | Cancel
     | Finish
     | NodeUp

@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable
 
 from scheduler_service.domain.scheduling.policy import DurationSource
 from scheduler_service.domain.scheduling.protocols import EVERYONE, Predictor
-from scheduler_service.domain.scheduling.requests import Job
+from scheduler_service.domain.scheduling.requests import Job, Request
 
 
 class Expectations:
@@ -40,11 +40,11 @@ class Expectations:
             if prediction is not None:
                 job.expected, job.late = prediction.expected, prediction.p90
 
-    def learn(self, ended: Job, now: int) -> None:
+    def learn(self, ended: Request, served: int, now: int) -> None:
         """Takes note of a run that has ended by itself; what waits alike gets another place."""
         if self._predictor is None:
             return
-        moved = self._predictor.learn(ended.request, ended.attained(now), now)
+        moved = self._predictor.learn(ended, served, now)
         if moved is None:
             return
         for job in self._alike(moved):

@@ -12,13 +12,13 @@ from scheduler_service.domain.scheduling.decisions import (
     PreemptionRule,
     Start,
 )
-from scheduler_service.domain.scheduling.durations import remaining
+from scheduler_service.domain.scheduling.durations import expected_end
 from scheduler_service.domain.scheduling.holds import Holds
 from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.policy import DAY, HeadRule, Policy
 from scheduler_service.domain.scheduling.protocols import Rules, Victim
 from scheduler_service.domain.scheduling.queue import Group, Queue
-from scheduler_service.domain.scheduling.requests import Job, Shape, Slices
+from scheduler_service.domain.scheduling.requests import Job, Request, Shape, Slices
 from scheduler_service.domain.scheduling.shares import Shares
 
 if TYPE_CHECKING:
@@ -99,11 +99,11 @@ class Pool:
         ``expect`` sets what is expected of a job, as the policy wants it.
         """
         self._follow(policy, rules)
+        for job in [*self.running.values(), *self.queue.jobs()]:
+            expect(job)
         if self.ends is not None:
             for job in self.running.values():
                 self._expect_end(job, now)
-        for job in [*self.running.values(), *self.queue.jobs()]:
-            expect(job)
         if self.shares is not None:
             for job in self.running.values():
                 self.shares.take(job.request, now)
@@ -208,13 +208,13 @@ class Pool:
         gone = list(victims)
         if job.group is None:
             return False
-        freed = self.nodes.freed
+        counts = self.nodes.freed, self.nodes.taken
         for victim in gone:
             self._give(victim.slices, victim.request.shape)
         slices = self.find(job.group, self.excluded(job))
         for victim in gone:
             self._take(victim.slices, victim.request.shape)
-        self.nodes.freed = freed
+        self.nodes.freed, self.nodes.taken = counts
         return slices is not None
 
     def excluded(self, job: Job) -> int:
@@ -231,10 +231,10 @@ class Pool:
             self.let_go(job)
         return Start(job.request.id, self.name, slices, job.served)
 
-    def occupy(self, job: Job, slices: Slices, since: int) -> None:
-        """Counts a job as running since a time."""
+    def occupy(self, job: Job, slices: Slices, since: int, *, booked: bool = False) -> None:
+        """Counts a job as running since a time; ``booked`` if its team was charged already."""
         self._take(slices, job.request.shape)
-        if self.shares is not None:
+        if self.shares is not None and not booked:
             self.shares.take(job.request, since)
         job.slices = slices
         job.since = since
@@ -247,11 +247,16 @@ class Pool:
         """What runs by its expected end, the soonest first, each with its end and arrival."""
         if self.ends is None:
             running = self.running.values()
-            return sorted((now + remaining(run, now), run.sequence, run) for run in running)
-        while self.ends and self.ends[0][0] <= now:
-            self._expect_end(self.ends.pop(0)[2], now)
+            return sorted((expected_end(run, now), run.sequence, run) for run in running)
+        self.put_off(now)
         ends: Iterable[tuple[int, int, Job]] = self.ends
         return ends
+
+    def put_off(self, now: int) -> None:
+        """Expects later ends of what runs longer than expected."""
+        if self.ends is not None:
+            while self.ends and self.ends[0][0] <= now:
+                self._expect_end(self.ends.pop(0)[2], now)
 
     def release(self, job: Job, now: int) -> None:
         """Gives back what a running job holds."""
@@ -274,10 +279,14 @@ class Pool:
         job.served += ran - lost
         job.since = now
         if rule is not PreemptionRule.NODE_LOST:
-            self._stops.setdefault(job.request.job or job.request.id, []).append(now)
+            self.note_stop(job.request, now)
         milli = job.request.shape.total_milli
         out.append(Preempt(job.request.id, preemptor, rule, job.served, lost * milli))
         self.requeue(job, now, out)
+
+    def note_stop(self, request: Request, now: int) -> None:
+        """Counts a preemption of a job."""
+        self._stops.setdefault(request.job or request.id, []).append(now)
 
     def may_stop(self, job: Job, now: int) -> bool:
         """Whether a running job has had its guaranteed time and was not stopped too often.
@@ -339,7 +348,7 @@ class Pool:
         return job.since - job.waited + self.policy.ageing
 
     def _expect_end(self, job: Job, now: int) -> None:
-        job.end = now + remaining(job, now)
+        job.end = expected_end(job, now)
         if self.ends is not None:
             self.ends.add((job.end, job.sequence, job))
 

@@ -1,6 +1,5 @@
 """What sessions, devices, keys, tickets, tallies and revocations promise, whatever is behind."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -21,6 +20,7 @@ from auth_service.domain.signing_keys import SigningKey
 from auth_service.domain.tickets import Ticket
 from servicekit.errors import Aborted, OutOfRange
 from servicekit.eventlog import EventLog
+from servicekit.values import replace
 from tests.contract.auth_service.conftest import Store
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)

@@ -7,13 +7,17 @@ from contextlib import asynccontextmanager
 import pytest
 
 from job_service.adapters.documents import actor_of, decode_event
+from job_service.application.commands.offers import NoteOffers
 from job_service.application.following import READER
+from job_service.domain.offers import Offer, Offers, Places
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import FailureReason, RetryRule
+from job_service.domain.spec import ResourceType
 from job_service.domain.states import JobState
 from job_service.entrypoints.loops import FORWARD, Catalogue, Follower, Forwarder
 from servicekit.clock import SystemClock
 from servicekit.errors import Unavailable
+from servicekit.values import replace
 from tests.contract.job_service.conftest import Store
 from tests.fakes.job_service import FakeScheduler
 from tests.fakes.jobs import (
@@ -147,18 +151,36 @@ async def test_following_resumes_at_its_cursor_and_ignores_repeats(database_stor
     assert (0, HOUR // 2, HOUR // 2) == (account.reserved, account.used, account.refunded_total)
 
 
-async def test_the_catalogue_knows_what_the_pools_have() -> None:
-    """Nothing before the scheduler was asked."""
-    scheduler = FakeScheduler(gpu=frozenset({"A100"}))
-    catalogue = Catalogue(scheduler)
-    assert frozenset() == catalogue.known()
+async def test_the_catalogue_knows_what_the_pools_have(store: Store) -> None:
+    """Nothing before the scheduler was asked; then it is noted for submits to come."""
+    offer = Offer("training", "local", ResourceType.GPU, "A100", 2_500_000)
+    places = Places(frozenset({"training", "cores"}), frozenset({"local"}))
+    scheduler = FakeScheduler(Offers((offer,), places, "USD"))
+    catalogue = Catalogue(scheduler, store.changes)  # type: ignore[arg-type]
+    assert (Offers(), frozenset()) == (catalogue.known(), catalogue.gpu_types())
     async with going(catalogue.run):
-        await asyncio.wait({asyncio.ensure_future(_run(scheduler.gpu_types))})
-        assert frozenset({"A100"}) == catalogue.known()
+        await until(lambda: _knows(catalogue, "A100"))
+    assert scheduler.has == catalogue.known() == await store.do(lambda unit: unit.offers.get())
+    dearer = replace(scheduler.has, offers=(replace(offer, hourly=3_000_000),))
+    assert await store.run(NoteOffers(dearer))
+    assert not await store.run(NoteOffers(dearer))
+    assert dearer == await store.do(lambda unit: unit.offers.get())
+
+
+async def test_the_key_of_quotes_is_the_same_for_all(store: Store) -> None:
+    """For whoever signs, beside the writer, and for the writer, which verifies."""
+    key = await store.reader.quote_key()
+    assert 32 == len(key)
+    assert key == await store.do(lambda unit: unit.quote_keys.get())
 
 
 async def _run(loop: Callable[[], Awaitable[object]]) -> None:
     await loop()
+
+
+async def _knows(catalogue: Catalogue, gpu_type: str) -> bool:
+    await asyncio.sleep(0)
+    return gpu_type in catalogue.gpu_types()
 
 
 async def _is(store: Store, state: JobState) -> bool:

@@ -22,6 +22,7 @@ from scheduler_service.application.ports import UnitOfWork, WorkloadFilter
 from scheduler_service.domain.errors import DeviceTaken
 from scheduler_service.domain.events import WorkloadFinished, WorkloadQueued, WorkloadStarted
 from scheduler_service.domain.outcome import Outcome, OutcomeKind
+from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Demand, Node, ResourceType
 from scheduler_service.domain.spec import (
     PriorityClass,
@@ -74,6 +75,7 @@ FULL = Workload(
         preemptible=True,
         estimated_duration=timedelta(hours=1, microseconds=7),
         max_runtime=timedelta(days=2),
+        hourly_price_limit=Money(2_500_000, "EUR"),
     ),
     program=Program("", ("a", "b"), "image", (("KEY", "wert \u00fc \U0001f600"),)),
     simulation=Simulation(timedelta(seconds=1.5), 3),
@@ -282,3 +284,19 @@ async def test_the_database_itself_refuses_an_overdraft(
         database_store.database.writing.begin() as connection,
     ):
         connection.execute(overdraft)
+
+
+async def test_a_snapshot_tells_the_latest_that_ran(store: Store) -> None:
+    """In the order of their ends; neither what never ran nor what still does."""
+    names = ("a", "b", "waits")
+    await fill(store, *(workload(name) for name in names))
+    await store.writer.execute(CancelWorkloads(["waits"], "", {}, NOW))
+    a, b = await start(store, planned("a", 0), planned("b", 1))
+    later = NOW + timedelta(seconds=5)
+    await store.writer.execute(FinishWorkloads([result(b)], later))
+    assert ["b"] == [it.spec.id for it in (await store.reader.snapshot()).past]
+    ran = {a.allocation_id: timedelta(seconds=7)}
+    await store.writer.execute(CancelWorkloads(["a"], "", ran, later + timedelta(seconds=1)))
+    snapshot = await store.reader.snapshot()
+    assert ["b", "a"] == [it.spec.id for it in snapshot.past]
+    assert ([], []) == (list(snapshot.running), list(snapshot.queued))

@@ -39,6 +39,8 @@ class SchedulerDouble:
         callers: the authorization of every call.
         explanations: what it says of waiting workloads, by their ids.
         explained: the ids of each BatchExplainWorkloads.
+        prices: what an hour costs, in millionths of a dollar; other devices have no price.
+        quote: what it answers to every QuoteWorkload, whose workloads are ``quoted``.
         lines: the output of workloads, by their ids; those without are not known.
     """
 
@@ -53,6 +55,9 @@ class SchedulerDouble:
         self.explanations: dict[str, pb.Explanation] = {}
         self.explained: list[list[str]] = []
         self.lines: dict[str, list[str]] = {}
+        self.prices: dict[str, int] = {"A100": 2_500_000}
+        self.quote = pb.QuoteWorkloadResponse(verdict=pb.QuoteWorkloadResponse.VERDICT_STARTS_NOW)
+        self.quoted: list[workload_pb2.Workload] = []
         self.events: list[workload_pb2.WorkloadEvent] = []
         self._changed = asyncio.Condition()
         self._port = 0
@@ -190,9 +195,20 @@ class _Api:
         await self._note(context)
         response = inventory_service_pb2.ListPoolsResponse()
         devices = response.pools.add(name="training").devices
+        response.pools[0].providers.extend(("local", "runpod"))
         for gpu_type in GPU_TYPES:
-            devices.add(gpu_type=gpu_type)
+            offer = devices.add(gpu_type=gpu_type).offers.add(provider="local")
+            if micros := self._double.prices.get(gpu_type):
+                offer.hourly_price.micros = micros
+                offer.hourly_price.currency_code = "USD"
         return response
+
+    async def QuoteWorkload(
+        self, request: pb.QuoteWorkloadRequest, context: Any
+    ) -> pb.QuoteWorkloadResponse:
+        self._double.quoted.append(request.workload)
+        await self._note(context)
+        return self._double.quote
 
     async def _note(self, context: Any) -> None:
         self._double.callers.add(dict(context.invocation_metadata()).get("authorization", ""))

@@ -9,7 +9,7 @@ from gpuaas.api.v1 import money_pb2
 from gpuaas.job.v1 import approval_rule_pb2, job_pb2, run_pb2
 from gpuaas.job.v1 import approval_service_pb2 as pb
 from servicekit.clock import ManualClock
-from servicekit.errors import Aborted, Failure, InvalidArgument, PermissionDenied, Unimplemented
+from servicekit.errors import Aborted, Failure, InvalidArgument, PermissionDenied
 from servicekit.identity import Role
 from tests.fakes.jobs import HOUR
 from tests.service.job_service.conftest import House, Open
@@ -103,16 +103,39 @@ async def test_rules_that_make_no_sense_are_refused(
     assert field == refused.value.metadata["field"]
 
 
-async def test_a_rule_by_cost_waits_for_prices(house: House) -> None:
-    """It is refused instead of never matching."""
-    rule = Rule(
-        name="a",
+async def test_a_rule_goes_by_what_a_job_costs_at_most(house: House) -> None:
+    """By the price of its devices and the time that it reserves; what has no price waits."""
+    await house.gpu_types_known()
+    cheap = Rule(
+        name="cheap",
         decision=Rule.DECISION_APPROVE,
-        max_cost=money_pb2.Money(currency_code="USD", micros=1),
+        max_cost=money_pb2.Money(currency_code="USD", micros=5_000_000),
     )
-    with pytest.raises(Unimplemented) as refused:
+    stored = await set_rules(house, cheap)
+    assert [cheap] == list(stored.rules)
+    within = await house.submit(gpu_type="A100", estimated_hours=2.0)
+    beyond = await house.submit(gpu_type="A100", estimated_hours=2.001)
+    unknown = await house.submit(gpu_type="T4", estimated_hours=0.1)
+    assert ["rule:cheap", "", ""] == [it.approved_by for it in (within, beyond, unknown)]
+
+
+@pytest.mark.parametrize(
+    ("cost", "field"),
+    [
+        (money_pb2.Money(micros=-1, currency_code="USD"), "rules[0].max_cost.micros"),
+        (money_pb2.Money(micros=1, currency_code="usd"), "rules[0].max_cost.currency_code"),
+        (money_pb2.Money(micros=1, currency_code="EUR"), "rules[0].max_cost.currency_code"),
+    ],
+)
+async def test_a_cost_that_no_job_could_be_compared_with_is_refused(
+    house: House, cost: money_pb2.Money, field: str
+) -> None:
+    """Less than nothing, no currency, or another than that of the prices."""
+    await house.gpu_types_known()
+    rule = Rule(name="a", decision=Rule.DECISION_APPROVE, max_cost=cost)
+    with pytest.raises(InvalidArgument) as refused:
         await set_rules(house, rule)
-    assert {"field": "rules[0].max_cost"} == refused.value.metadata
+    assert {"field": field} == refused.value.metadata
 
 
 async def test_only_admins_see_and_set_rules(house: House) -> None:

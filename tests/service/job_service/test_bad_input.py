@@ -80,6 +80,9 @@ SUBMITS: list[tuple[dict[str, Any], str, str]] = [
     ({"gpu_count": -1}, "FIELD_INVALID", "spec.resources.count"),
     ({"strategy": "cheapest"}, "FIELD_INVALID", "strategy"),
     ({"request_id": "1"}, "FIELD_INVALID", "request_id"),
+    ({"pool": "nowhere"}, "POOL_UNKNOWN", "spec.pool"),
+    ({"spec": job_pb2.JobSpec(provider="nobody")}, "PROVIDER_UNKNOWN", "spec.provider"),
+    ({"quote_token": "q"}, "FIELD_INVALID", "quote_token"),
     ({"spec": job_pb2.JobSpec(command="ls")}, "FIELD_INVALID", "command"),
     ({"name": "a\0b"}, "FIELD_INVALID", "spec.name"),
     ({"spec": job_pb2.JobSpec(labels={"a": "\0"})}, "FIELD_INVALID", "spec.labels"),
@@ -95,22 +98,6 @@ async def test_a_submit_without_sense_is_refused_and_named(
     refused = await refusal(house.submit(**fields))
     assert (Kind.INVALID_ARGUMENT, reason) == (refused.kind, refused.reason)
     assert [field] == [violation.field for violation in refused.violations]
-    assert NOTHING == await house.stored()
-
-
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"quote_token": "q"}, "quote_token"),
-    ],
-)
-async def test_a_field_that_is_not_built_yet_says_so(
-    house: House, fields: dict[str, Any], field: str
-) -> None:
-    """UNIMPLEMENTED with the field's name, rather than a job without it."""
-    refused = await refusal(house.submit(**fields))
-    assert (Kind.UNIMPLEMENTED, "UNIMPLEMENTED") == (refused.kind, refused.reason)
-    assert {"field": field} == refused.metadata
     assert NOTHING == await house.stored()
 
 

@@ -107,6 +107,13 @@ async def test_a_quote_says_what_a_submit_would_bring(house: House) -> None:
     assert pb.Explanation.KIND_RESOURCES == later.explanation.kind
     assert "Take any device model." == later.options[0].message
     assert "" == later.options[0].resources.gpu_type
+    # Nobody says how long it takes, so that its price is only known for an hour.
+    assert not later.HasField("cost_low")
+    assert (1_200_000, "USD") == (
+        later.hourly_price_high.micros,
+        later.hourly_price_high.currency_code,
+    )
+    assert "research" == later.pool
     never = await house.scheduler.QuoteWorkload(
         pb.QuoteWorkloadRequest(workload=workload("", resources={"count": 1000}))
     )

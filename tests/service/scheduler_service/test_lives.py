@@ -24,9 +24,12 @@ async def test_a_workload_is_queued_started_and_finished(house: House) -> None:
     assert [0, 1] == [device.index for device in events[1].placement.slices[0].devices]
     assert workload_pb2.Outcome.KIND_SUCCEEDED == events[2].outcome.kind
     assert 2 * 7_200 == events[2].used_milli_gpu_seconds
+    # Two A100s at 2.50 an hour for 7.2 seconds.
+    assert (10_000, "USD") == (events[2].cost.micros, events[2].cost.currency_code)
     ended = await house.get("a")
     assert State.WORKLOAD_STATE_FINISHED == ended.state
     assert events[1].placement == ended.placement
+    assert (2_500_000, 10_000) == (ended.hourly_price.micros, ended.cost.micros)
     assert ended.enqueue_time.ToNanoseconds() <= ended.start_time.ToNanoseconds()
 
 

@@ -1,5 +1,6 @@
 """When a step fails half-way the loops begin again, and nothing is lost or doubled."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gpuaas.scheduler.v1 import workload_pb2
+from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
+from gpuaas.scheduler.v1 import scheduler_service_pb2 as pb
 from scheduler_service.adapters.tables import ALLOCATIONS, DEVICES, NODES
 from servicekit import failpoints
 from tests.service.scheduler_service.conftest import House, Kind, Open, seen, workload
@@ -92,3 +94,33 @@ async def test_a_node_that_left_the_inventory_keeps_its_work(
         names = sa.select(NODES.c.id)
         found = await house.service.database.read(lambda it: it.execute(names).all())
         assert 1 == len(found)
+
+
+async def test_a_restart_does_not_forget_how_often_a_job_was_preempted(
+    open_house: Open, tmp_path: Path
+) -> None:
+    """A job that had its share of preemptions for the day is left alone after it as well."""
+    policy, inventory = tmp_path / "policy.toml", tmp_path / "inventory.toml"
+    policy.write_text(
+        "[preemption]\nby_priority = true\nminimum_runtime = 0\nper_job_and_day = 1\n"
+    )
+    inventory.write_text('[[pools.p.nodes]]\ngpu_type = "A100"\ndevices = 1\n')
+    settings = {"policy": policy, "inventory": inventory, "simulation_speed": 1.0}
+    high = resource_pb2.PRIORITY_CLASS_HIGH
+    async with open_house(**settings) as house:
+        await house.enqueue(workload("first", DAY, preemptible=True))
+        await house.watch(seen(Kind.KIND_QUEUED, Kind.KIND_STARTED, of="first"))
+        await house.enqueue(workload("urgent", DAY, priority_class=high))
+        await house.watch(lambda events: events[-1].kind == Kind.KIND_STARTED and len(events) > 4)
+        await house.cancel("urgent")
+    async with open_house(**settings) as house:
+        second = workload("second", DAY, preemptible=True)
+        second.job_id = "job of first"
+        await house.enqueue(second)
+        await house.watch(seen(Kind.KIND_QUEUED, Kind.KIND_STARTED, of="second"))
+        await house.enqueue(workload("more urgent", DAY, priority_class=high))
+        request = pb.ExplainWorkloadRequest(workload_id="more urgent")
+        async with asyncio.timeout(20):
+            while (await house.scheduler.ExplainWorkload(request)).explanation.position != 1:
+                pass
+        assert workload_pb2.WORKLOAD_STATE_RUNNING == (await house.get("second")).state

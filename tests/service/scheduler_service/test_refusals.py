@@ -51,6 +51,8 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
         {"resources": {"milli_gpu_per_device": 500, "count": 2}},
     ),
     ("workload", {"command": "x" * 70_000}),
+    ("workload.hourly_price_limit.micros", {"hourly_price_limit": {"micros": -1}}),
+    ("workload.hourly_price_limit.currency_code", {"hourly_price_limit": {"currency_code": "usd"}}),
 ]
 
 

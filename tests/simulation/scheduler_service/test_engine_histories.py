@@ -46,6 +46,15 @@ def test_a_history_is_replayed_to_the_letter() -> None:
         assert len(history.lines) - 1 == replayed.steps
 
 
+def test_asking_changes_nothing() -> None:
+    """With questions between all steps the log is the same."""
+    for seed in range(40):
+        one, other = History(seed), History(seed, asks=True)
+        one.run()
+        other.run()
+        assert one.lines == other.lines, f"history {seed}"
+
+
 def test_histories_do_not_depend_on_the_order_of_hash_tables() -> None:
     """Two interpreters with different hash seeds write the same logs, byte for byte."""
     one, other = (_digests(hash_seed) for hash_seed in ("1", "2"))

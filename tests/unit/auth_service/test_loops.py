@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from auth_service.adapters.signer import new_signing_key
@@ -8,6 +7,7 @@ from auth_service.domain.guessing import Tally
 from auth_service.domain.roles import Role
 from auth_service.entrypoints.loops import KEYS_KEPT, Upkeep
 from servicekit.clock import ManualClock
+from servicekit.values import replace
 from tests.fakes.auth_service import FakeStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -10,6 +10,7 @@ from gpuaas.job.v1 import job_pb2, run_pb2
 from gpuaas.job.v1 import job_service_pb2 as pb
 from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
 from job_service.domain.dependencies import Condition, Dependency
+from job_service.domain.offers import Places
 from job_service.domain.runs import Fault, RetryRule
 from job_service.domain.spec import (
     JobSpec,
@@ -22,7 +23,7 @@ from job_service.domain.spec import (
 from job_service.entrypoints.decoding.specs import LARGEST_SPEC, job_spec
 from job_service.entrypoints.decoding.submits import batch_specs, submitted_spec
 from job_service.entrypoints.encoding.specs import write_spec
-from servicekit.errors import Failure, InvalidArgument, Unimplemented
+from servicekit.errors import Failure, InvalidArgument
 
 KNOWN = frozenset({"A100", "T4"})
 NOTHING_KNOWN: frozenset[str] = frozenset()
@@ -311,11 +312,22 @@ def test_an_array_of_one_is_a_job() -> None:
     assert decoded() == decoded(array_size=1)
 
 
-def test_a_quote_cannot_be_redeemed_yet() -> None:
-    """Its price would be promised and not kept."""
-    with pytest.raises(Unimplemented) as refused:
-        submitted_spec(pb.SubmitJobRequest(command="x", quote_token="q"), KNOWN)
-    assert {"field": "quote_token"} == refused.value.metadata
+PLACES = Places(frozenset({"training"}), frozenset({"local"}))
+
+
+@pytest.mark.parametrize("kind", ["pool", "provider"])
+def test_only_places_that_there_are_can_be_named(kind: str) -> None:
+    """Once any are known; the refusal names the field and those that there are."""
+    asked = pb.SubmitJobRequest(command="x")
+    setattr(asked, kind, "nowhere")
+    with pytest.raises(InvalidArgument) as refused:
+        submitted_spec(asked, KNOWN, None, PLACES)
+    known = "training" if kind == "pool" else "local"
+    assert f"{kind.upper()}_UNKNOWN" == refused.value.reason
+    assert {"field": f"spec.{kind}", "known": known} == refused.value.metadata
+    assert "nowhere" == getattr(submitted_spec(asked, KNOWN), kind)
+    setattr(asked, kind, known)
+    assert known == getattr(submitted_spec(asked, KNOWN, None, PLACES), kind)
 
 
 def test_a_batch_tells_sense_from_nonsense_by_item() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler_service.adapters.inventory_file import read_inventory
+from scheduler_service.adapters.inventory_file import read_inventory, read_prices
 from scheduler_service.config import PACKAGED_INVENTORY
 from servicekit.config import ConfigurationError
 
@@ -61,3 +61,19 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """The path is in the complaint."""
     with pytest.raises(ConfigurationError, match="nowhere"):
         read_inventory(tmp_path / "nowhere.toml")
+
+
+def test_prices_are_by_provider_and_model(tmp_path: Path) -> None:
+    """In the file's currency; a price of nothing is none that is known."""
+    text = '[prices.runpod]\n"NVIDIA A100" = 2_500_000\nT4 = 0\n[pools.p]\n'
+    prices = read_prices(written(tmp_path, f'currency = "EUR"\n{text}'))
+    assert {("runpod", "NVIDIA A100"): 2_500_000} == prices.hourly
+    assert "EUR" == prices.currency
+    assert "USD" == read_prices(written(tmp_path, text)).currency
+
+
+@pytest.mark.parametrize("text", ['currency = "euro"', "[prices.p]\nT4 = -1", "[prices]\nT4 = 1.5"])
+def test_prices_that_make_no_sense_are_refused(tmp_path: Path, text: str) -> None:
+    """At the start of the service, with the place in the file."""
+    with pytest.raises(ConfigurationError, match=r"\$\.(currency|prices)"):
+        read_prices(written(tmp_path, f"{text}\n[pools.p]\n"))

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from auth_service.application.commands.guessing import RecordRefusal
+from auth_service.application.attempts import Attempts, Tried
 from auth_service.application.ports import (
     AccessToken,
     AuditLog,
@@ -21,7 +21,7 @@ from auth_service.application.ports import (
     TokenSigner,
 )
 from auth_service.application.signing_in import PasswordCheck, SignIn
-from auth_service.domain.audit import Action, AuditEntry, Outcome
+from auth_service.domain.audit import Action
 from auth_service.domain.guessing import Limits
 from auth_service.domain.passwords import PasswordRules
 from auth_service.domain.roles import Role
@@ -45,6 +45,7 @@ class Resources:
     credentials: Credentials
     audit: AuditLog
     hasher: PasswordHasher
+    attempts: Attempts
     check: PasswordCheck
     sign_in: SignIn
     signer: TokenSigner
@@ -65,10 +66,7 @@ class Resources:
         try:
             yield
         except (PermissionDenied, FailedPrecondition) as refused:
-            entry = AuditEntry(
-                self.clock.now(), origin(), action, target, Outcome.REFUSED, refused.reason
-            )
-            await self.changes.execute(RecordRefusal(entry))
+            await self.attempts.record(Tried(action, origin(), target), refused.reason)
             raise
 
 

@@ -4,7 +4,7 @@ from auth_service.application import queries
 from auth_service.application.commands.administration import RevokeSessions, UpdateUser
 from auth_service.domain.audit import Action
 from auth_service.entrypoints import decoding, encoding
-from auth_service.entrypoints.api.resources import Area, Context
+from auth_service.entrypoints.grpc_api.resources import Area, Context
 from auth_service.entrypoints.origin import origin
 from gpuaas.auth.v1 import auth_service_pb2 as pb
 
