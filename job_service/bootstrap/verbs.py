@@ -12,7 +12,7 @@ from servicekit.errors import Unavailable
 from servicekit.process import Verb
 
 
-def check_ledger(settings: Settings, arguments: list[str]) -> None:
+def _check_ledger(settings: Settings, arguments: list[str]) -> None:
     """Says whether the ledger is sound, and ends the process with code 1 if it is not.
 
     Raises:
@@ -37,4 +37,4 @@ def check_ledger(settings: Settings, arguments: list[str]) -> None:
     )
 
 
-VERBS: Mapping[str, Verb[Settings]] = {"check-ledger": check_ledger}
+VERBS: Mapping[str, Verb[Settings]] = {"check-ledger": _check_ledger}

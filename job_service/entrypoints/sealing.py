@@ -4,12 +4,10 @@ from typing import Any
 
 from job_service.application.commands.webhooks import SealSecrets
 from job_service.application.ports import Reader, Secrets, SecretUnreadable
+from job_service.application.webhooks import all_webhooks
 from job_service.domain.webhook import Webhook
-from servicekit.clock import to_micros
 from servicekit.logs import logger
 from servicekit.writer import Writer
-
-AT_ONCE = 500
 
 _log = logger(__name__)
 
@@ -20,14 +18,13 @@ async def seal_secrets(writer: Writer[Any], reader: Reader, secrets: Secrets) ->
     Such a webhook is told nothing until the right key is back, or until it is made anew. That is
     no reason not to serve: nothing but its deliveries hangs on it.
     """
-    after, unreadable = None, 0
-    while page := await reader.webhooks("", after, AT_ONCE):
-        after = to_micros(page[-1].created_at), page[-1].id
-        sealed = [secrets.sealed(it) for it in page if not it.sealed]
+    unreadable = 0
+    async for found in all_webhooks(reader):
+        sealed = [secrets.sealed(it) for it in found if not it.sealed]
         changed = tuple((it.id, it.secret) for it in sealed if it.sealed)
         if changed:
             await writer.execute(SealSecrets(changed))
-        unreadable += sum(not _readable(it, secrets) for it in page)
+        unreadable += sum(not _readable(it, secrets) for it in found)
     if unreadable:
         _log.error(
             "webhook secrets are unreadable: give the right GPUAAS_JOB_KEY_ENCRYPTION_KEY(_FILE)",

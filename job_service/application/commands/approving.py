@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import ClassVar
 
 from job_service.application.commands.acting import OnJob, Policy
-from job_service.application.commands.ending import end
 from job_service.application.commands.starting import queue_if_ready
+from job_service.application.commands.storing import store
 from job_service.application.ports import UnitOfWork
 from job_service.domain.approval import Rule, Rules
 from job_service.domain.errors import RulesChanged
@@ -62,7 +62,7 @@ class RejectJob(OnJob, frozen=True):
         job = self._job(unit)
         if job.state is JobState.REJECTED:
             return job
-        return end(unit, job, job.reject(self.caller.name, self.reason, self.now))
+        return store(unit, job, job.reject(self.caller.name, self.reason, self.now))
 
 
 class ExpireRequests(Value, frozen=True):
@@ -88,7 +88,7 @@ class ExpireRequests(Value, frozen=True):
             return False
         message = f"Submitted {job.created_at:%Y-%m-%d %H:%M} UTC, and nobody decided in time."
         expired = Failure(Fault.PLATFORM, FailureReason.APPROVAL_EXPIRED, message)
-        end(unit, job, job.fail(expired, SYSTEM, self.now))
+        store(unit, job, job.fail(expired, SYSTEM, self.now))
         return True
 
 

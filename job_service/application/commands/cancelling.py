@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from job_service.application.commands.acting import Caller, OnJob
-from job_service.application.commands.ending import end
+from job_service.application.commands.storing import store
 from job_service.application.ports import JobQuery, UnitOfWork
 from job_service.domain.job import Job
 from job_service.domain.runs import Failure
@@ -25,7 +25,7 @@ class CancelJob(OnJob, frozen=True):
         job = self._job(unit)
         if job.state is JobState.CANCELLED:
             return job
-        return end(unit, job, job.cancel(self.caller.name, self.reason, self.now))
+        return store(unit, job, job.cancel(self.caller.name, self.reason, self.now))
 
 
 class CancelKind(StrEnum):
@@ -74,7 +74,7 @@ class CancelJobs(Value, frozen=True):
         if self.query and not self.query.shows(job.state):
             return None
         if not job.state.ended:
-            job = end(unit, job, job.cancel(self.caller.name, self.reason, self.now))
+            job = store(unit, job, job.cancel(self.caller.name, self.reason, self.now))
         elif job.state is not JobState.CANCELLED:
             return Cancelled(job_id, CancelKind.ALREADY_ENDED, job.state)
         return Cancelled(job_id, CancelKind.CANCELLED, job.state)
@@ -89,4 +89,4 @@ class EndJob(OnJob, frozen=True):
     def run(self, unit: UnitOfWork) -> Job:
         """The job as it stands then."""
         job = self._job(unit)
-        return end(unit, job, job.set_ended(self.failure, self.caller.name, self.now))
+        return store(unit, job, job.set_ended(self.failure, self.caller.name, self.now))

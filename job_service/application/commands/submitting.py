@@ -126,13 +126,15 @@ class SubmitJob(Value, frozen=True):
 class RetryJob(OnJob, frozen=True):
     """Submits a job that has ended again, as a new one of the same owner.
 
-    The new job waits for no others: those that the first one waited for have ended.
+    The new job waits for no others: those that the first one waited for have ended. Rules know it
+    by the ``role`` of its owner, and as a user's if somebody else submits it again.
     """
 
     name: ClassVar[str] = "job.submit"
     new_id: str
     run_id: str
     policy: Policy
+    role: str = "USER"
 
     def run(self, unit: UnitOfWork) -> Job:
         """The new job.
@@ -152,6 +154,7 @@ class RetryJob(OnJob, frozen=True):
             self.policy,
             self.now,
             origin_id=job.id,
+            role=self.role if self.caller.id == job.owner.id else "USER",
         ).run(unit)
 
 

@@ -18,10 +18,10 @@ from job_service.domain.errors import WebhookNotFound
 from job_service.domain.webhook import Webhook
 from job_service.entrypoints.decoding import fields, filters
 from job_service.entrypoints.encoding.webhooks import (
-    created,
+    create_webhook_response,
     dead_letter_message,
-    deleted,
-    redelivered,
+    delete_webhook_response,
+    redeliver_response,
     webhook_message,
 )
 from job_service.entrypoints.grpc_api.calling import Context, caller
@@ -67,7 +67,9 @@ class WebhookApi(WebhookServiceServicer):
             everybody=request.everybody,
         )
         command = CreateWebhook(self.secrets.sealed(webhook), self.most_each, self.log.head)
-        answer = await self.once(request, command, created, pb.CreateWebhookResponse)
+        answer = await self.once(
+            request, command, create_webhook_response, pb.CreateWebhookResponse
+        )
         if answer.webhook.id == webhook.id:
             answer.secret = secret  # What is remembered for a repeat does not have it.
         return answer
@@ -90,7 +92,7 @@ class WebhookApi(WebhookServiceServicer):
     ) -> pb.DeleteWebhookResponse:
         """Deletes a webhook."""
         command = DeleteWebhook(_id(request.webhook_id), caller())
-        return await self.once(request, command, deleted, pb.DeleteWebhookResponse)
+        return await self.once(request, command, delete_webhook_response, pb.DeleteWebhookResponse)
 
     async def ListDeadLetters(
         self, request: pb.ListDeadLettersRequest, context: Context
@@ -116,7 +118,7 @@ class WebhookApi(WebhookServiceServicer):
         command = RedeliverDeadLetter(
             _id(request.webhook_id), delivery_id, caller(), self.clock.now()
         )
-        return await self.once(request, command, redelivered, pb.RedeliverDeadLetterResponse)
+        return await self.once(request, command, redeliver_response, pb.RedeliverDeadLetterResponse)
 
 
 def _id(webhook_id: str) -> str:
