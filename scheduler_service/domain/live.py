@@ -1,9 +1,9 @@
 """The engine of a running service: workloads and nodes in, placements out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote, Recommendation
 from scheduler_service.domain.engine import (
     Began,
     Cancelled,
@@ -25,6 +25,7 @@ from scheduler_service.domain.prediction import History
 from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.quotation import Quotation
+from scheduler_service.domain.recommending import recommend
 from scheduler_service.domain.resources import Demand, Node, Placement
 from scheduler_service.domain.scheduling import decisions, events
 from scheduler_service.domain.scheduling import explain as explaining
@@ -32,7 +33,7 @@ from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.record import Recorder
 from scheduler_service.domain.scheduling.requests import SECOND, Request, Shape, Slices
-from scheduler_service.domain.spec import WorkloadSpec
+from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.domain.translation import (
     node_spec,
     placement_of,
@@ -57,6 +58,7 @@ class LiveEngine:
         policies: dict[str, Policy] | None = None,
         *,
         prices: PriceList | None = None,
+        speeds: Mapping[str, int] | None = None,
         speed: float = 1.0,
         record: Callable[[str], object] | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class LiveEngine:
         Args:
             policies: by pool; that of the empty name holds for every other pool.
             prices: what quotes reckon with; None knows none.
+            speeds: of device models, in whatever unit; None knows none.
             speed: how much faster than the clock the durations of workloads pass.
             record: takes the lines of a decision log; None keeps none.
         """
@@ -87,8 +90,9 @@ class LiveEngine:
         self._forecasts: explaining.Forecasts = {}
         self._forecast_at = 0
         self._shapes: dict[tuple[str, str, Demand], Shape] = {}
+        self._prices, self._speeds = prices or PriceList(), speeds or {}
         self._quotation = Quotation(
-            self._engine, history, prices or PriceList(), speed, self._request, self._placement
+            self._engine, history, self._prices, speed, self._request, self._placement
         )
 
     def apply(self, event: EngineEvent) -> None:
@@ -157,6 +161,12 @@ class LiveEngine:
         at = self._at(now)
         self._require_known(spec)
         return self._quotation.quote(spec, at)
+
+    def recommend(self, spec: WorkloadSpec, now: datetime) -> dict[Strategy, Recommendation]:
+        """The best provider for work that came now, for each strategy."""
+        at = self._at(now)
+        self._require_known(spec)
+        return recommend(self._engine, spec, self._prices, self._speeds, self._request, at)
 
     def _require_known(self, spec: WorkloadSpec) -> None:
         nodes = self._nodes.values()

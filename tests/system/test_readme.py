@@ -58,8 +58,9 @@ def test_rest_examples(started: Started, tmp_path: Path) -> None:
     assert job["id"] == answers(shell.run(approve))[0]["id"]
     assert re.search(r"^id: \S+$", shell.watch(watch, '"status":"COMPLETED"'), re.MULTILINE)
     quoted, held = answers(shell.run(quote))
-    assert "It would start at once in inference, for 0.20 USD, once an admin has approved it." == (
-        quoted["message"]
+    assert (
+        "It would start at once in inference, for 0.20 USD, once an admin has approved it."
+        == (quoted["message"])
     )
     assert {"micros": "400000", "currency_code": "USD"} == held["hourly_price_limit"]
     assert "CANCELLED" == answers(shell.run(cancel))[0]["status"]
