@@ -1,5 +1,6 @@
 """The engine of a running service: workloads and nodes in, placements out."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -20,6 +21,7 @@ from scheduler_service.domain.engine import (
 )
 from scheduler_service.domain.errors import GpuTypeUnknown, PoolUnknown, ProviderUnknown
 from scheduler_service.domain.explained import explanation_of
+from scheduler_service.domain.kinds import Kinds
 from scheduler_service.domain.moments import micros_of, moment, moment_or_none, shortened
 from scheduler_service.domain.prediction import History
 from scheduler_service.domain.preempted import PreemptionCause
@@ -90,9 +92,11 @@ class LiveEngine:
         self._forecasts: explaining.Forecasts = {}
         self._forecast_at = 0
         self._shapes: dict[tuple[str, str, Demand], Shape] = {}
-        self._prices, self._speeds = prices or PriceList(), speeds or {}
+        self._preferring: dict[Shape, Shape] = {}
+        prices = prices or PriceList()
+        self._kinds = Kinds(self._engine, prices, speeds or {})
         self._quotation = Quotation(
-            self._engine, history, self._prices, speed, self._request, self._placement
+            self._engine, history, prices, speed, self._request, self._placement
         )
 
     def apply(self, event: EngineEvent) -> None:
@@ -166,7 +170,7 @@ class LiveEngine:
         """The best provider for work that came now, for each strategy."""
         at = self._at(now)
         self._require_known(spec)
-        return recommend(self._engine, spec, self._prices, self._speeds, self._request, at)
+        return recommend(self._engine, self._kinds, spec, self._request, at)
 
     def _require_known(self, spec: WorkloadSpec) -> None:
         nodes = self._nodes.values()
@@ -190,6 +194,9 @@ class LiveEngine:
             if len(self._shapes) >= _SHAPES:
                 self._shapes.clear()
             shape = self._shapes[question] = shape_of(spec)
+        prefer = self._kinds.preferred(shape, spec.strategy, at)
+        if prefer:
+            shape = self._same(dataclasses.replace(shape, prefer=prefer))
         return Request(
             spec.id,
             shape,
@@ -204,6 +211,12 @@ class LiveEngine:
             shortened(spec.max_runtime, self._speed),
         )
 
+    def _same(self, shape: Shape) -> Shape:
+        """The one object for all equal shapes: they are compared all the time."""
+        if len(self._preferring) >= _SHAPES:
+            self._preferring.clear()
+        return self._preferring.setdefault(shape, shape)
+
     def _place(self, spec: WorkloadSpec, placement: Placement, since: int, arrived: int) -> None:
         pool, slices = placement.pool, slices_of(placement, self._numbers.__getitem__)
         request = self._request(spec, arrived)
@@ -215,9 +228,12 @@ class LiveEngine:
             self._numbers[node.id] = self._sizes.get(node.pool, 0)
             self._sizes[node.pool] = self._numbers[node.id] + 1
         self._nodes[node.id] = node
-        self._noted.append(events.NodeUp(node_spec(node)))
+        spec = node_spec(node)
+        self._noted.append(events.NodeUp(spec))
+        self._kinds.add(spec)
         if node.retired:
             self._noted.append(events.NodeRetire(node.id))
+            self._kinds.remove(node.id)
 
     def _placement(self, pool: str, slices: Slices, shape: Shape) -> Placement | None:
         if not slices:

@@ -46,7 +46,8 @@ def test_rest_examples(started: Started, tmp_path: Path) -> None:
     account, look, submit, change, approve, watch, quote, cancel, refusal = blocks("REST")
 
     assert "grace" == answers(shell.run(account))[0]["username"]
-    pools, quota = answers(shell.run(look))
+    pools, best, quota = answers(shell.run(look))
+    assert {"cost", "performance", "availability", "balanced"} == best["recommendations"].keys()
     assert {"training", "inference"} <= {pool["name"] for pool in pools["pools"]}
     assert 10.0 == quota["left_gpu_hours"]
     job, jobs = answers(shell.run(submit))
