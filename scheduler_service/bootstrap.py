@@ -20,7 +20,7 @@ from gpuaas.scheduler.v1 import (
 from scheduler_service.adapters.decision_log import DecisionLogs
 from scheduler_service.adapters.documents import decode_event
 from scheduler_service.adapters.identity import GrpcIdentity
-from scheduler_service.adapters.inventory_file import read_inventory, read_prices
+from scheduler_service.adapters.inventory_file import read_inventory, read_prices, read_speeds
 from scheduler_service.adapters.policy_file import read_policies
 from scheduler_service.adapters.reader import SqlReader
 from scheduler_service.adapters.simulated import SimulatedBackend
@@ -152,7 +152,13 @@ def _engine(
     if logs is not None:
         logs.begin(clock.now())
     record = None if logs is None else logs.write
-    return LiveEngine(policies, prices=prices, speed=settings.simulation_speed, record=record)
+    return LiveEngine(
+        policies,
+        prices=prices,
+        speeds=read_speeds(settings.inventory),
+        speed=settings.simulation_speed,
+        record=record,
+    )
 
 
 async def _sync_inventory(settings: Settings, writer: Writer[SqlUnitOfWork]) -> None:

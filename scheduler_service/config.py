@@ -36,7 +36,7 @@ class Settings(ServiceSettings):
         le=timedelta(hours=1),
         description="how long callers are let in while auth_service cannot be heard, such as PT2M",
     )
-    inventory: Path = Field(PACKAGED_INVENTORY, description="TOML file of pools and nodes")
+    inventory: Path = Field(PACKAGED_INVENTORY, description="TOML file of pools, nodes and prices")
     policy: Path | None = Field(
         None, description="TOML file of policies; without one every pool has the default policy"
     )

@@ -98,7 +98,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
                 Unavailable
             ):  # Until they are known nobody is let in, which is no defect.
                 await revocations.opened()
-            resources = await _resources(settings, storage, hasher, signer, rules, clock)
+            resources = await _resources(settings, storage, hasher, signer, rules, feed, clock)
             server = _server(settings, resources, feed, signer, revocations, clock)
             port = server.listen(settings.listen, Tls.of(settings))
             await server.start(storage.database.answers)
@@ -167,6 +167,7 @@ async def _resources(
     hasher: BcryptHasher,
     signer: Ed25519Signer,
     rules: PasswordRules,
+    feed: RevocationFeed,
     clock: Clock,
 ) -> Resources:
     directory = SqlDirectory(storage.database)
@@ -217,6 +218,7 @@ async def _resources(
         random=secrets.token_bytes,
         clock=clock,
         new_id=new_id,
+        delivered=feed.delivered,
     )
 
 

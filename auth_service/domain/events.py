@@ -23,10 +23,11 @@ class UserRegistered(Value, frozen=True):
 
 
 class TokensRevoked(Value, frozen=True):
-    """Access tokens no longer count: those of one session or API key, or of older generations.
+    """Access tokens no longer count: of one session or API key, of older generations, of one key.
 
     `session_id` names a session or API key, and `generation` is 0 then; else it is empty, and the
-    user's tokens of generations before `generation` are meant. All have expired by `expires_at`.
+    user's tokens of generations before `generation` are meant. `key_id` names a signing key; the
+    user is empty then, as everybody's tokens are meant. All have expired by `expires_at`.
     """
 
     kind: ClassVar[str] = "tokens.revoked"
@@ -35,11 +36,12 @@ class TokensRevoked(Value, frozen=True):
     generation: int
     expires_at: datetime
     at: datetime
+    key_id: str = ""
 
     @property
     def subject(self) -> str:
-        """Whom it is about."""
-        return self.user_id
+        """Whom or what it is about."""
+        return self.user_id or self.key_id
 
 
 class SigningKeyAdded(Value, frozen=True):

@@ -9,6 +9,9 @@ from servicekit.values import Value
 LEAD = timedelta(minutes=6)
 """A key is published so long before it signs: longer than readers go without asking for keys."""
 
+KEPT = timedelta(hours=25)
+"""So long a key is kept, or remembered as withdrawn: longer than any token that it signed lives."""
+
 
 class SigningKey(Value, frozen=True):
     """An Ed25519 key.

@@ -50,6 +50,7 @@ class _Inventory(msgspec.Struct, forbid_unknown_fields=True):
     pools: dict[_Name, _Pool]
     currency: _Currency = "USD"
     prices: dict[_Name, dict[_Name, _Micros]] = {}
+    speeds: dict[_Name, _Amount] = {}
 
 
 def read_inventory(path: Path) -> tuple[list[Pool], list[Node]]:
@@ -84,6 +85,15 @@ def read_prices(path: Path) -> PriceList:
         if micros
     }
     return PriceList(inventory.currency, hourly)
+
+
+def read_speeds(path: Path) -> dict[str, int]:
+    """Returns the speeds of device models in a file.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or describes something that cannot be.
+    """
+    return _read(path).speeds
 
 
 def _read(path: Path) -> _Inventory:

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from scheduler_service.domain.answers import Explanation, Load, Quote
+from scheduler_service.domain.answers import Explanation, Load, Quote, Recommendation
 from scheduler_service.domain.events import WorkloadEvent
 from scheduler_service.domain.last_hour import HourFigures
 from scheduler_service.domain.outcome import Outcome
 from scheduler_service.domain.output import OutputLine
 from scheduler_service.domain.resources import Node, Placement, Pool
-from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
+from scheduler_service.domain.spec import Program, Simulation, Strategy, WorkloadSpec
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.values import PlainValue, Value
 
@@ -189,6 +189,13 @@ class Foresight(Protocol):
 
     def quote(self, spec: WorkloadSpec) -> Quote:
         """What would become of a workload that came now."""
+
+    def recommend(self, spec: WorkloadSpec) -> Mapping[Strategy, Recommendation]:
+        """The best provider for work that came now, for each strategy.
+
+        Raises:
+            NoProvider: none has what is asked for.
+        """
 
     def load(self, pool: str) -> Load:
         """What waits and runs now in a pool, or, with an empty name, in all."""

@@ -79,6 +79,21 @@ class Quote(Value, frozen=True):
     hourly_price_high: Money | None = None
 
 
+class Recommendation(Value, frozen=True):
+    """A provider, and how good it is under a strategy, 0 to 1.
+
+    Attributes:
+        hourly_price: of one device; None means unknown. So does ``expected_wait``.
+    """
+
+    provider: str
+    score: float
+    gpu_type: str
+    pool: str
+    hourly_price: Money | None = None
+    expected_wait: timedelta | None = None
+
+
 class ProviderUse(Value, frozen=True):
     """What of a provider's devices is in service and in use, in thousandths, and its runs."""
 

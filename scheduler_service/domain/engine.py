@@ -6,16 +6,16 @@ What it has decided it counts as done: a start that then does not take place is 
 cancellation of that workload.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
-from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote, Recommendation
 from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Node, Placement
 from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.scheduling.events import End
-from scheduler_service.domain.spec import WorkloadSpec
+from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from servicekit.values import Value
 
 
@@ -145,3 +145,10 @@ class Engine(Protocol):
 
     def quote(self, spec: WorkloadSpec, now: datetime) -> Quote:
         """What would become of a workload that came now; of one that waits, as it stands."""
+
+    def recommend(self, spec: WorkloadSpec, now: datetime) -> Mapping[Strategy, Recommendation]:
+        """The best provider for work that came now, for each strategy.
+
+        Raises:
+            NoProvider: none has what is asked for.
+        """

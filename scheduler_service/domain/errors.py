@@ -1,6 +1,13 @@
 """What can be wrong with a request, as this context names it."""
 
-from servicekit.errors import AlreadyExists, Internal, InvalidArgument, NotFound, OutOfRange
+from servicekit.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    OutOfRange,
+)
 
 
 class WorkloadDiffers(AlreadyExists):
@@ -31,6 +38,12 @@ class ProviderUnknown(InvalidArgument):
     """No node belongs to a provider of this name."""
 
     reason = "PROVIDER_UNKNOWN"
+
+
+class NoProvider(FailedPrecondition):
+    """No provider has what is asked for."""
+
+    reason = "NO_PROVIDER"
 
 
 class HistoryExpired(OutOfRange):

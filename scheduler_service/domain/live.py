@@ -1,9 +1,10 @@
 """The engine of a running service: workloads and nodes in, placements out."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
-from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote, Recommendation
 from scheduler_service.domain.engine import (
     Began,
     Cancelled,
@@ -20,11 +21,13 @@ from scheduler_service.domain.engine import (
 )
 from scheduler_service.domain.errors import GpuTypeUnknown, PoolUnknown, ProviderUnknown
 from scheduler_service.domain.explained import explanation_of
+from scheduler_service.domain.kinds import Kinds
 from scheduler_service.domain.moments import micros_of, moment, moment_or_none, shortened
 from scheduler_service.domain.prediction import History
 from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.quotation import Quotation
+from scheduler_service.domain.recommending import recommend
 from scheduler_service.domain.resources import Demand, Node, Placement
 from scheduler_service.domain.scheduling import decisions, events
 from scheduler_service.domain.scheduling import explain as explaining
@@ -32,7 +35,7 @@ from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.record import Recorder
 from scheduler_service.domain.scheduling.requests import SECOND, Request, Shape, Slices
-from scheduler_service.domain.spec import WorkloadSpec
+from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.domain.translation import (
     node_spec,
     placement_of,
@@ -57,6 +60,7 @@ class LiveEngine:
         policies: dict[str, Policy] | None = None,
         *,
         prices: PriceList | None = None,
+        speeds: Mapping[str, int] | None = None,
         speed: float = 1.0,
         record: Callable[[str], object] | None = None,
     ) -> None:
@@ -65,6 +69,7 @@ class LiveEngine:
         Args:
             policies: by pool; that of the empty name holds for every other pool.
             prices: what quotes reckon with; None knows none.
+            speeds: of device models, in whatever unit; None knows none.
             speed: how much faster than the clock the durations of workloads pass.
             record: takes the lines of a decision log; None keeps none.
         """
@@ -87,8 +92,11 @@ class LiveEngine:
         self._forecasts: explaining.Forecasts = {}
         self._forecast_at = 0
         self._shapes: dict[tuple[str, str, Demand], Shape] = {}
+        self._preferring: dict[Shape, Shape] = {}
+        prices = prices or PriceList()
+        self._kinds = Kinds(self._engine, prices, speeds or {})
         self._quotation = Quotation(
-            self._engine, history, prices or PriceList(), speed, self._request, self._placement
+            self._engine, history, prices, speed, self._request, self._placement
         )
 
     def apply(self, event: EngineEvent) -> None:
@@ -158,6 +166,12 @@ class LiveEngine:
         self._require_known(spec)
         return self._quotation.quote(spec, at)
 
+    def recommend(self, spec: WorkloadSpec, now: datetime) -> dict[Strategy, Recommendation]:
+        """The best provider for work that came now, for each strategy."""
+        at = self._at(now)
+        self._require_known(spec)
+        return recommend(self._engine, self._kinds, spec, self._request, at)
+
     def _require_known(self, spec: WorkloadSpec) -> None:
         nodes = self._nodes.values()
         if spec.pool and spec.pool not in self._engine.pools:
@@ -180,6 +194,9 @@ class LiveEngine:
             if len(self._shapes) >= _SHAPES:
                 self._shapes.clear()
             shape = self._shapes[question] = shape_of(spec)
+        prefer = self._kinds.preferred(shape, spec.strategy, at)
+        if prefer:
+            shape = self._same(dataclasses.replace(shape, prefer=prefer))
         return Request(
             spec.id,
             shape,
@@ -194,6 +211,12 @@ class LiveEngine:
             shortened(spec.max_runtime, self._speed),
         )
 
+    def _same(self, shape: Shape) -> Shape:
+        """The one object for all equal shapes: they are compared all the time."""
+        if len(self._preferring) >= _SHAPES:
+            self._preferring.clear()
+        return self._preferring.setdefault(shape, shape)
+
     def _place(self, spec: WorkloadSpec, placement: Placement, since: int, arrived: int) -> None:
         pool, slices = placement.pool, slices_of(placement, self._numbers.__getitem__)
         request = self._request(spec, arrived)
@@ -205,9 +228,12 @@ class LiveEngine:
             self._numbers[node.id] = self._sizes.get(node.pool, 0)
             self._sizes[node.pool] = self._numbers[node.id] + 1
         self._nodes[node.id] = node
-        self._noted.append(events.NodeUp(node_spec(node)))
+        spec = node_spec(node)
+        self._noted.append(events.NodeUp(spec))
+        self._kinds.add(spec)
         if node.retired:
             self._noted.append(events.NodeRetire(node.id))
+            self._kinds.remove(node.id)
 
     def _placement(self, pool: str, slices: Slices, shape: Shape) -> Placement | None:
         if not slices:

@@ -1,12 +1,15 @@
 """The engine's answers as messages of the contract."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from gpuaas.scheduler.v1 import scheduler_service_pb2 as pb
-from scheduler_service.domain.answers import Explanation, Load, Option, Quote
+from scheduler_service.domain.answers import Explanation, Load, Option, Quote, Recommendation
 from scheduler_service.domain.last_hour import HourFigures
+from scheduler_service.domain.prices import cost
 from scheduler_service.domain.scheduling.explain import ReasonKind
 from scheduler_service.domain.scheduling.quote import Verdict
+from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.entrypoints import encoding
 from servicekit.wellknown import duration, timestamp_or_none
 
@@ -65,6 +68,37 @@ def quote_response(it: Quote, now: datetime) -> pb.QuoteWorkloadResponse:
     if it.explanation is not None:
         response.explanation.CopyFrom(explanation(it.explanation, now))
     return response
+
+
+def recommend_response(
+    found: Mapping[Strategy, Recommendation], spec: WorkloadSpec
+) -> pb.RecommendResponse:
+    """Encodes the best provider for each strategy."""
+    response = pb.RecommendResponse()
+    for strategy, it in found.items():
+        message = getattr(response.recommendations, strategy.value)
+        message.provider, message.score, message.gpu_type = it.provider, it.score, it.gpu_type
+        encoding.write_money(message.hourly_price, it.hourly_price)
+        if it.expected_wait is not None:
+            message.expected_wait.FromTimedelta(it.expected_wait)
+        message.message = _recommended(it, spec)
+    return response
+
+
+def _recommended(it: Recommendation, spec: WorkloadSpec) -> str:
+    """Why, in one sentence, as far as it is known."""
+    asked = f"{spec.demand.count} x {it.gpu_type}" if it.gpu_type else f"{spec.demand.count} GPUs"
+    parts = [f"{asked} in {it.pool}"]
+    length = spec.estimated_duration
+    if it.hourly_price is not None and length is not None:
+        price = cost(it.hourly_price, spec.demand.milli_gpus, length)
+        hours = length / timedelta(hours=1)
+        if price is not None:
+            parts.append(f"{price.micros / 1e6:,.2f} {price.currency} for {hours:g} h")
+    if it.expected_wait is not None:
+        minutes = it.expected_wait / timedelta(minutes=1)
+        parts.append(f"starts in about {minutes:.0f} min" if minutes >= 0.5 else "starts at once")
+    return f"{', '.join(parts)}."
 
 
 def metrics_response(

@@ -33,6 +33,7 @@ MOST_ITEMS = 1000
 MOST_DEVICES = 1000
 MOST_NODES = 10_000
 MOST_AMOUNT = 1_000_000
+MOST_HOURS = 87_600
 MOST_MICROS = 1_000_000_000_000
 PAGE_SIZE, LARGEST_PAGE = 50, 500
 _CURRENCY = re.compile("[A-Z]{3}")
@@ -97,6 +98,23 @@ def quoted_spec(message: workload_pb2.Workload) -> WorkloadSpec:
     if message.ByteSize() > LARGEST_WORKLOAD:
         raise invalid("workload", f"at most {LARGEST_WORKLOAD} bytes")
     return _spec(message, message.id and workload_id("workload.id", message.id))
+
+
+def recommended_spec(request: scheduler_service_pb2.RecommendRequest) -> WorkloadSpec:
+    """Returns the work that a provider is recommended for.
+
+    Raises:
+        InvalidArgument: FIELD_INVALID.
+    """
+    hours = request.estimated_hours or 1.0
+    if not 0 < hours <= MOST_HOURS:
+        raise invalid("estimated_hours", f"more than 0, up to {MOST_HOURS}")
+    count = _within("gpu_count", request.gpu_count or 1, 1, MOST_DEVICES)
+    return WorkloadSpec(
+        id="",
+        demand=Demand(gpu_type=name("gpu_type", request.gpu_type), count=count),
+        estimated_duration=timedelta(hours=hours),
+    )
 
 
 def moment(message: Message, field: str) -> datetime | None:

@@ -172,6 +172,13 @@ class SchedulerApi(SchedulerServiceServicer):
         load = self.foresight.load(decoding.name("pool", request.pool))
         return answers.metrics_response(load, self.foresight.last_hour(), self.clock.now())
 
+    async def Recommend(
+        self, request: pb.RecommendRequest, context: Context
+    ) -> pb.RecommendResponse:
+        """Recommends a provider for each strategy."""
+        spec = decoding.recommended_spec(request)
+        return answers.recommend_response(self.foresight.recommend(spec), spec)
+
     async def _cancellation(self, workload_ids: Sequence[str], reason: str) -> CancelWorkloads:
         """Measures what runs, so that the command needs nothing from outside its transaction."""
         running = await self.reader.running(workload_ids)

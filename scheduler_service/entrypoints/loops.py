@@ -1,7 +1,7 @@
 """The loops that never end: one schedules, one ends what has run, one forgets what has expired."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from scheduler_service.application.commands import (
     StartWorkloads,
 )
 from scheduler_service.application.ports import Backend, DecodeEvent, FinishedRun, Reader, Run
-from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote, Recommendation
 from scheduler_service.domain.engine import (
     Cancelled,
     Decisions,
@@ -36,7 +36,7 @@ from scheduler_service.domain.last_hour import HourFigures, LastHour
 from scheduler_service.domain.memories import present, remembered
 from scheduler_service.domain.outcome import OutcomeKind
 from scheduler_service.domain.prices import PriceList
-from scheduler_service.domain.spec import WorkloadSpec
+from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.domain.workload import Workload
 from servicekit.clock import Clock, from_micros
 from servicekit.errors import Unavailable
@@ -119,6 +119,14 @@ class Scheduling:
             Unavailable: the engine has not been built yet.
         """
         return self._engine_or_unavailable().quote(spec, self._clock.now())
+
+    def recommend(self, spec: WorkloadSpec) -> Mapping[Strategy, Recommendation]:
+        """The best provider for work that came now, for each strategy.
+
+        Raises:
+            Unavailable: the engine has not been built yet.
+        """
+        return self._engine_or_unavailable().recommend(spec, self._clock.now())
 
     def load(self, pool: str) -> Load:
         """What waits and runs now in a pool, or, with an empty name, in all.

@@ -43,10 +43,11 @@ def settled(text: str) -> str:
 def test_rest_examples(started: Started, tmp_path: Path) -> None:
     """Every example of the section does what the text around it says."""
     shell = Shell(started.system, tmp_path)
-    account, look, submit, change, approve, watch, cancel, refusal = blocks("REST")
+    account, look, submit, change, approve, watch, quote, cancel, refusal = blocks("REST")
 
     assert "grace" == answers(shell.run(account))[0]["username"]
-    pools, quota = answers(shell.run(look))
+    pools, best, quota = answers(shell.run(look))
+    assert {"cost", "performance", "availability", "balanced"} == best["recommendations"].keys()
     assert {"training", "inference"} <= {pool["name"] for pool in pools["pools"]}
     assert 10.0 == quota["left_gpu_hours"]
     job, jobs = answers(shell.run(submit))
@@ -57,6 +58,12 @@ def test_rest_examples(started: Started, tmp_path: Path) -> None:
     assert "access_token" in answers(shell.run(change))[0]
     assert job["id"] == answers(shell.run(approve))[0]["id"]
     assert re.search(r"^id: \S+$", shell.watch(watch, '"status":"COMPLETED"'), re.MULTILINE)
+    quoted, held = answers(shell.run(quote))
+    assert (
+        "It would start at once in inference, for 0.20 USD, once an admin has approved it."
+        == (quoted["message"])
+    )
+    assert {"micros": "400000", "currency_code": "USD"} == held["hourly_price_limit"]
     assert "CANCELLED" == answers(shell.run(cancel))[0]["status"]
     assert "QUOTA_EXCEEDED" == answers(shell.run(refusal))[0]["reason"]
 

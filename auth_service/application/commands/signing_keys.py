@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from auth_service.application.commands.ending import revoke_signed_with
 from auth_service.application.ports import UnitOfWork
 from auth_service.domain import signing_keys
 from auth_service.domain.audit import SYSTEM, Action, AuditEntry
@@ -43,7 +44,7 @@ class SealSigningKeys(Value, frozen=True):
 class RotateSigningKey(Value, frozen=True):
     """Adds the key to sign with next; with `at_once` all others are deleted.
 
-    Deleting them makes every token invalid that they signed: for a key that was stolen.
+    Deleting them makes every access token invalid that they signed: for a key that was stolen.
     """
 
     name: ClassVar[str] = "signing_key.rotate"
@@ -56,6 +57,7 @@ class RotateSigningKey(Value, frozen=True):
         if self.at_once:
             for key in unit.signing_keys.all():
                 unit.signing_keys.remove(key.id)
+                revoke_signed_with(unit, key, self.now)
         unit.signing_keys.add(self.key)
         unit.events.append(SigningKeyAdded(self.key.id, self.now))
         reason = "all others deleted" if self.at_once else ""

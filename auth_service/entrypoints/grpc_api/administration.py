@@ -39,9 +39,11 @@ class Administration(Area):
             on.clock.now(),
         )
         async with on.refusals_recorded(Action.UPDATE_USER, user_id):
-            return await on.once(
+            answer = await on.once(
                 request, command, encoding.update_user_response, pb.UpdateUserResponse
             )
+        await on.delivered()
+        return answer
 
     async def RevokeSessions(
         self, request: pb.RevokeSessionsRequest, context: Context
@@ -56,9 +58,11 @@ class Administration(Area):
             origin(),
             on.clock.now(),
         )
-        return await on.once(
+        answer = await on.once(
             request, command, encoding.revoke_sessions_response, pb.RevokeSessionsResponse
         )
+        await on.delivered()
+        return answer
 
     async def ListAuditEvents(
         self, request: pb.ListAuditEventsRequest, context: Context

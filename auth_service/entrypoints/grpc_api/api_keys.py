@@ -64,9 +64,11 @@ class ApiKeys(Area):
             origin(),
             on.clock.now(),
         )
-        return await on.once(
+        answer = await on.once(
             request, command, encoding.revoke_key_response, pb.RevokeApiKeyResponse
         )
+        await on.delivered()
+        return answer
 
 
 def _whose(user_id: str) -> str:

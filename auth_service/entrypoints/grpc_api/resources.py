@@ -1,6 +1,6 @@
 """What the methods of both services work with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,7 +37,10 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 @dataclass(frozen=True, eq=False)
 class Resources:
-    """The application's ports and rules, and the way to change state once per request id."""
+    """The application's ports and rules, and the way to change state once per request id.
+
+    `delivered` waits until those who follow revocations were sent all that were made so far.
+    """
 
     changes: Changes
     once: Idempotent[Any]
@@ -55,6 +58,7 @@ class Resources:
     random: Random
     clock: Clock
     new_id: IdSource
+    delivered: Callable[[], Awaitable[None]]
 
     def token(self, subject: Subject, now: datetime, until: datetime | None = None) -> AccessToken:
         """Returns an access token."""

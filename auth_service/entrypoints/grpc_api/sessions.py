@@ -44,6 +44,7 @@ class Sessions(Area):
         )
         answer = await on.changes.execute(command)
         if isinstance(answer, RefreshTokenReused):
+            await on.delivered()
             raise answer
         token = on.token(Subject(answer.user, answer.session_id, answer.user.role), now)
         return encoding.refresh_response(answer, token, now)
@@ -60,7 +61,9 @@ class Sessions(Area):
             origin(),
             on.clock.now(),
         )
-        return await on.once(request, command, encoding.logout_response, pb.LogoutResponse)
+        answer = await on.once(request, command, encoding.logout_response, pb.LogoutResponse)
+        await on.delivered()
+        return answer
 
     async def ChangePassword(
         self, request: pb.ChangePasswordRequest, context: Context
@@ -74,6 +77,7 @@ class Sessions(Area):
             remembered: StringValue = await on.once(
                 await self._sealed_change(request), command, encoding.begun_session, StringValue
             )
+        await on.delivered()
         if remembered.value != command.session.id:
             return pb.ChangePasswordResponse()  # A repeat: the tokens went out the first time.
         return await self._fresh_tokens(command)

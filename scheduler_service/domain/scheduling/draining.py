@@ -53,7 +53,8 @@ def hold_nodes(pool: Pool, now: int) -> None:
         if pool.holds and room < 0:
             break
         pool.holds.append(hold)
-    if before.nodes & ~pool.holds.nodes:
+    if [hold[:2] for hold in before] != [hold[:2] for hold in pool.holds]:
+        # Something may be kept from fewer now, be it the same nodes for somebody of a lower class.
         pool.nodes.freed += 1
 
 

@@ -4,7 +4,7 @@ The answer depends on what is asked for and on what there is, never on what is f
 out once for each shape.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -48,10 +48,10 @@ class NoFit:
 def find(shape: Shape, pools: dict[str, Nodes]) -> Fit | NoFit:
     """The pool that the shape names, or the first that could ever hold it, if nothing else ran."""
     known = False
-    for name in [shape.pool] if shape.pool else pools:
+    for name in _pools_in_order(shape, pools):
         if name in pools:
             tiers = tiers_of(shape, pools[name])
-            known = known or any(_suits(shape, spec) for spec in _members(pools[name]))
+            known = known or any(suits(shape, spec) for spec in _members(pools[name]))
             able = tuple(tier for tier in tiers if _could_hold(shape, tier, pools[name]))
             if able:
                 return Fit(shape, name, able, _union(able))
@@ -83,8 +83,7 @@ def tiers_of(shape: Shape, nodes: Nodes) -> list[int]:
     """
     kinds: dict[tuple[int, str, str, int], int] = {}
     for number, spec in enumerate(nodes.specs):
-        labelled = set(shape.labels) <= set(spec.labels)
-        if nodes.member & nodes.bit[number] and labelled and _suits(shape, spec):
+        if nodes.member & nodes.bit[number] and labelled(shape, spec) and suits(shape, spec):
             kind = (_rank(shape, spec), spec.provider, spec.model, spec.device_memory)
             kinds[kind] = kinds.get(kind, 0) | nodes.bit[number]
     if shape.nodes > 1 or shape.split:
@@ -109,11 +108,24 @@ def wanted(shape: Shape) -> str:
     return text if shape.nodes == 1 else f"{shape.nodes} nodes with {text} each"
 
 
+def _pools_in_order(shape: Shape, pools: Iterable[str]) -> Iterable[str]:
+    """The pool that the shape names, or all, those with what it prefers first."""
+    if shape.pool:
+        return [shape.pool]
+    return dict.fromkeys((*(pool for pool, _, _ in shape.prefer), *pools))
+
+
 def _members(nodes: Nodes) -> Iterator[NodeSpec]:
     return (nodes.specs[number] for number in each(nodes.member))
 
 
-def _suits(shape: Shape, spec: NodeSpec) -> bool:
+def labelled(shape: Shape, spec: NodeSpec) -> bool:
+    """Whether a node carries all labels that are asked for."""
+    return set(shape.labels) <= set(spec.labels)
+
+
+def suits(shape: Shape, spec: NodeSpec) -> bool:
+    """Whether a node has the right devices, of the right provider."""
     if shape.provider not in ("", spec.provider):
         return False
     if spec.device_memory < shape.device_memory:
@@ -127,13 +139,24 @@ def _suits(shape: Shape, spec: NodeSpec) -> bool:
 
 def _rank(shape: Shape, spec: NodeSpec) -> int:
     """What is preferred; nodes without devices come first where none are asked for."""
+    kind = spec.pool, spec.provider, spec.model
+    if kind in shape.prefer:
+        return shape.prefer.index(kind)
+    return len(shape.prefer) + _own_rank(shape, spec)
+
+
+def _own_rank(shape: Shape, spec: NodeSpec) -> int:
     if shape.resource_type is ResourceType.CPU:
         return int(spec.resource_type is not ResourceType.CPU)
     return shape.models.index(spec.model) if shape.ranked and shape.models else 0
 
 
 def _could_hold(shape: Shape, tier: int, nodes: Nodes) -> bool:
-    specs = [spec for number, spec in enumerate(nodes.specs) if tier & nodes.bit[number]]
+    return could_hold(shape, [nodes.specs[number] for number in each(tier)])
+
+
+def could_hold(shape: Shape, specs: Sequence[NodeSpec]) -> bool:
+    """Whether some suitable nodes could hold a shape if nothing ran on them."""
     if shape.split:
         return sum(spec.devices for spec in specs) >= shape.devices
     return sum(1 for _ in _empty_fits(shape, specs)) >= shape.nodes

@@ -135,9 +135,8 @@ class Pool:
                 self._ageing = [it for it in self._ageing if it[2].group is not None]
                 heapify(self._ageing)
         heads = self.queue.add(job, group)
-        if heads and self.holds:
-            # What is kept from others may not be kept from this one.
-            group.blocked = -1
+        if heads:
+            self._look_anew(group)
         passes = self.policy.head is HeadRule.BACKFILL and group.blocked != self.nodes.freed
         if heads or passes or self.policy.preemption.repack:
             self.changed = True
@@ -157,14 +156,15 @@ class Pool:
         key = self.order.key(job, now)
         if group is None or key == job.key:
             return
-        self.queue.remove(job)
+        self._leave(job)
         job.key = key
-        self.queue.add(job, group)
+        if self.queue.add(job, group):
+            self._look_anew(group)
         self.changed = True
 
     def withdraw(self, job: Job) -> None:
         """Takes a job that waits out of the queue."""
-        if self.queue.remove(job):
+        if self._leave(job):
             self.changed = True
         self.aged_waiting -= job.aged
         self.let_go(job)
@@ -176,7 +176,7 @@ class Pool:
             due, _, job = heappop(ageing)
             waits_here = job.group is not None and job.pool is self
             if waits_here and self._ages_at(job) == due and not job.aged:
-                self.queue.remove(job)
+                self._leave(job)
                 job.aged = True
                 self.wait(job, now)
         every = self._rekey_every
@@ -342,6 +342,19 @@ class Pool:
         self.ends = SortedList() if policy.head is HeadRule.BACKFILL else None
         sharing = bool(policy.quotas) or policy.fair_share.enabled
         self.shares = Shares(policy) if sharing else None
+
+    def _leave(self, job: Job) -> bool:
+        """Takes a job out of the queue; says whether it headed its group."""
+        group = job.group
+        headed = self.queue.remove(job)
+        if headed and group is not None:
+            self._look_anew(group)
+        return headed
+
+    def _look_anew(self, group: Group) -> None:
+        """What is kept from the first of a group before may not be kept from the one now."""
+        if self.holds:
+            group.blocked = -1
 
     def _ages_at(self, job: Job) -> int:
         """When a job that waits now will have waited too long, all its waits together."""

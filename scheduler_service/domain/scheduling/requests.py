@@ -17,6 +17,9 @@ SECOND = 1_000_000
 RANKS = 16
 """Priorities of one class: a workload's class is its priority divided by this, rounded down."""
 
+KindName: TypeAlias = tuple[str, str, str]
+"""A pool, a provider, and a device model that it has there."""
+
 Key: TypeAlias = Any
 """Where a job stands in an order, smaller first: a whole number, or a tuple of such."""
 
@@ -37,6 +40,7 @@ class Shape:
         device_memory: least memory of each device in GiB.
         labels: what each node must carry.
         pool: where to run; empty leaves the choice to the engine. So does an empty provider.
+        prefer: kinds of device in order of preference; others come after them.
     """
 
     resource_type: ResourceType = ResourceType.GPU
@@ -52,6 +56,7 @@ class Shape:
     labels: tuple[tuple[str, str], ...] = ()
     pool: str = ""
     provider: str = ""
+    prefer: tuple[KindName, ...] = ()
 
     def __hash__(self) -> int:
         return self._hash

@@ -156,6 +156,15 @@ def revoked(session_id: str, generation: int, ends: datetime) -> TokensRevoked:
     return TokensRevoked("u1", session_id, generation, ends, NOW)
 
 
+async def test_a_key_is_revoked_for_everybody(store: Store) -> None:
+    """As itself, and not as a session that nobody has."""
+    news = [TokensRevoked("", "", 0, NOW + HOUR, NOW, key) for key in ("k1", "k2")]
+    for each in news:
+        await store.do(lambda unit, each=each: unit.revocations.add(each))  # type: ignore[misc]
+    expected = RevocationsInForce(2, [(1, news[0]), (2, news[1])])
+    assert expected == await store.keys.revocations(NOW)
+
+
 async def test_revocations_are_in_force_until_they_expire(store: Store) -> None:
     """A later one of the same user or session takes the place of the one before; all are events."""
     news = [

@@ -195,7 +195,7 @@ def _fingerprint(request: pb.RegisterRequest) -> bytes:
 
 
 async def test_registrations_from_one_address_have_a_budget(open_house: Open) -> None:
-    """Also tried ones, since they tell which names are taken; signing in has its own budget."""
+    """Also tried ones, which tell whether a name is taken; signing in has a budget of its own."""
     async with open_house(registrations_per_address=4) as house:
         await house.register()
         taken = await failure_of(house.register())

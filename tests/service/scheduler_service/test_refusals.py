@@ -156,11 +156,10 @@ async def test_the_contract_says_who_may_call(
 
 
 async def test_what_is_not_built_says_so(house: House) -> None:
-    """Each of the four services answers UNIMPLEMENTED with a reason, to those who may call."""
+    """Each of these three services answers UNIMPLEMENTED with a reason, to those who may call."""
     allocation: Any = allocation_service_pb2_grpc.AllocationServiceStub(house.channel)
     usage: Any = usage_service_pb2_grpc.UsageServiceStub(house.channel)
     calls: list[Callable[[], Any]] = [
-        lambda: house.scheduler.Recommend(pb.RecommendRequest()),
         lambda: house.inventory.ListNodes(inventory_service_pb2.ListNodesRequest()),
         lambda: allocation.Allocate(allocation_service_pb2.AllocateRequest()),
         lambda: usage.GetUsage(usage_service_pb2.GetUsageRequest()),

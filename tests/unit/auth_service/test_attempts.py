@@ -44,7 +44,7 @@ class Desk:
 
 @pytest.fixture
 def desk() -> Desk:
-    """A desk where nobody has tried anything yet."""
+    """A desk where nothing was counted yet."""
     return Desk()
 
 
