@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from job_service.adapters.archive import archived_row
+from job_service.adapters.archive import archived_row, job_of_row
 from job_service.adapters.documents import decode_job, encode_job, encode_run
 from job_service.adapters.tables import (
     ARCHIVED_JOBS,
@@ -104,6 +104,11 @@ class SqlJobs:
             ids.append(job.id)
         for table, column in ((JOBS, "id"), (JOB_LABELS, "job_id"), (JOB_DEPENDENCIES, "job_id")):
             self._transaction.execute(table.delete().where(table.c[column].in_(ids)))
+
+    def archived(self, job_id: str) -> Job | None:
+        """An archived job, or None."""
+        row = self._transaction.get(ARCHIVED_JOBS, job_id)
+        return job_of_row(row["document"]) if row else None
 
     def keep_run(self, job_id: str, run: Run) -> None:
         """Stores a run that its job has left behind."""

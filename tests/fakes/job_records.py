@@ -21,7 +21,7 @@ class FakeJobs:
 
     by_id: dict[str, Job] = field(default_factory=dict)
     runs: tuple[tuple[str, Run], ...] = ()
-    archived: tuple[Job, ...] = ()
+    past: tuple[Job, ...] = ()
 
     def load(self, job_ids: Iterable[str]) -> None:
         pass
@@ -47,7 +47,10 @@ class FakeJobs:
     def archive(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             del self.by_id[job.id]
-            self.archived = (*self.archived, job)
+            self.past = (*self.past, job)
+
+    def archived(self, job_id: str) -> Job | None:
+        return next((it for it in self.past if it.id == job_id), None)
 
     def keep_run(self, job_id: str, run: Run) -> None:
         if any(
@@ -257,7 +260,7 @@ class FakeUnit:
     def copy(self) -> "FakeUnit":
         """Another unit that holds the same; rows never change, so a flat copy is one."""
         copy = FakeUnit(
-            FakeJobs(dict(self.jobs.by_id), self.jobs.runs, self.jobs.archived),
+            FakeJobs(dict(self.jobs.by_id), self.jobs.runs, self.jobs.past),
             FakeAccounts(dict(self.accounts.by_key)),
             FakeLedger(list(self.ledger.entries)),
             FakeRules(self.rules.rules),

@@ -42,7 +42,7 @@ class FakeStore:
         return self.run(command)
 
     async def job(self, job_id: str) -> Job:
-        for job in self.unit.jobs.archived:
+        for job in self.unit.jobs.past:
             if job.id == job_id:
                 return job
         return self.unit.jobs.get(job_id)

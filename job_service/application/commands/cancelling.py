@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from job_service.application.commands.acting import Caller, OnJob
+from job_service.application.commands.acting import Caller, OnJob, kept
 from job_service.application.commands.storing import store
 from job_service.application.ports import JobQuery, UnitOfWork
 from job_service.domain.job import Job
@@ -68,7 +68,7 @@ class CancelJobs(Value, frozen=True):
         return [result for result in found if result]
 
     def _one(self, unit: UnitOfWork, job_id: str) -> Cancelled | None:
-        job = unit.jobs.find(job_id)
+        job = kept(unit, job_id)
         if job is None or not self.caller.may_see(job):
             return Cancelled(job_id, CancelKind.NOT_FOUND)
         if self.query and not self.query.shows(job.state):

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
+from job_service.application.commands.acting import kept
 from job_service.application.ports import UnitOfWork
-from job_service.domain.errors import JobStateForbids
+from job_service.domain.errors import JobNotFound, JobStateForbids
 from job_service.domain.job import Job
 from job_service.domain.states import JobState
 from servicekit.values import Value
@@ -35,7 +36,9 @@ class NameState(Value, frozen=True):
 
     def run(self, unit: UnitOfWork) -> Job:
         """The job as it stands then."""
-        job = unit.jobs.get(self.job_id)
+        job = kept(unit, self.job_id)
+        if job is None:
+            raise JobNotFound(self.job_id)
         if job.state is self.state:
             return job
         if self.verb is None or job.state.ended:

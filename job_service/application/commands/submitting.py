@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import chain
 from typing import ClassVar
 
-from job_service.application.commands.acting import OnJob, Policy
+from job_service.application.commands.acting import OnJob, Policy, kept
 from job_service.application.commands.books import (
     accounts_charged,
     book,
@@ -109,7 +109,7 @@ class SubmitJob(Value, frozen=True):
 
     def _check_dependencies(self, unit: UnitOfWork) -> None:
         for dependency in self.spec.dependencies:
-            other = unit.jobs.find(dependency.job_id)
+            other = kept(unit, dependency.job_id)
             if other is None or not (self.sees_all or other.owner.id == self.owner.id):
                 raise DependencyNotFound(dependency.job_id)
             if how_far(dependency.condition, other.state) is Met.NEVER:

@@ -33,6 +33,9 @@ class Jobs(Protocol):
     def archive(self, jobs: Iterable[Job]) -> None:
         """Takes jobs that ended out of everything but what readers get by id."""
 
+    def archived(self, job_id: str) -> Job | None:
+        """An archived job, which ended long ago and changes no more, or None."""
+
     def keep_run(self, job_id: str, run: Run) -> None:
         """Stores a run that its job has left behind."""
 
