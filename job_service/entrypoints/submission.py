@@ -59,7 +59,9 @@ class Submission(Value, frozen=True):
         Raises:
             InvalidArgument: the request makes no sense; nothing is stored.
         """
-        spec = submitted_spec(request, self.known_types, self.policy.longest_overrun, self.places or ANYWHERE)
+        spec = submitted_spec(
+            request, self.known_types, self.policy.longest_overrun, self.places or ANYWHERE
+        )
         return SubmitJob(
             self.job_id,
             self.run_id,
