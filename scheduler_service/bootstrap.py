@@ -32,7 +32,8 @@ from scheduler_service.domain.live import LiveEngine
 from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.entrypoints.grpc_api import InventoryApi, SchedulerApi
-from scheduler_service.entrypoints.loops import Finishing, Forgetting, Scheduling
+from scheduler_service.entrypoints.loops import Finishing, Forgetting
+from scheduler_service.entrypoints.scheduling import Scheduling
 from scheduler_service.entrypoints.watch import EventFeed
 from servicekit.client import connect, read_only_methods
 from servicekit.clock import Clock, SystemClock

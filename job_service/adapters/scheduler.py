@@ -1,5 +1,6 @@
 """The scheduler over gRPC: runs go out as workloads, its events come in as reports."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TypeAlias
 
@@ -28,6 +29,7 @@ from job_service.domain.waiting import Waiting
 from servicekit.wellknown import moment
 
 CALL_WORKLOADS = 1000
+QUOTES_AT_ONCE = 1
 CALL_BYTES = 2 * 1024 * 1024
 
 _EVENT = workload_pb2.WorkloadEvent
@@ -53,6 +55,8 @@ class GrpcScheduler:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._scheduler = scheduler_service_pb2_grpc.SchedulerServiceStub(channel)
         self._inventory = inventory_service_pb2_grpc.InventoryServiceStub(channel)
+        # A quote of a long queue takes the scheduler a second in which it does nothing else.
+        self._quoting = asyncio.Semaphore(QUOTES_AT_ONCE)
 
     async def enqueue(self, runs: Sequence[QueuedRun]) -> list[Report]:
         """Hands runs over, as many in one call as a message holds."""
@@ -103,7 +107,8 @@ class GrpcScheduler:
         if job.run and job.state is JobState.QUEUED and job.held_until is None:
             workload.id = job.run.id
         request = scheduler_service_pb2.QuoteWorkloadRequest(workload=workload)
-        return outlook_of(await self._scheduler.QuoteWorkload(request))
+        async with self._quoting:
+            return outlook_of(await self._scheduler.QuoteWorkload(request))
 
     async def explain(self, run_ids: Sequence[str]) -> dict[str, Waiting]:
         """Why these runs wait, as many in one call as it takes."""

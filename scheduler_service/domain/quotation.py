@@ -74,8 +74,8 @@ class Quotation:
         """What would become of a workload that came now; of one that waits, as it stands."""
         known = self._engine.jobs.get(spec.id)
         request = known.request if known else self._as_request(spec, at)
-        priced = self._priced(request, at)
-        quoted = priced.quote
+        quoted = quoting.quote(self._engine, request, at)
+        priced = self._priced(quoted, request)
         jobs = self._engine.jobs
         return Quote(
             verdict=quoted.verdict,
@@ -93,8 +93,7 @@ class Quotation:
             hourly_price_high=priced.hourly_high,
         )
 
-    def _priced(self, request: Request, at: int) -> _Priced:
-        quoted = quoting.quote(self._engine, request, at)
+    def _priced(self, quoted: quoting.Quote, request: Request) -> _Priced:
         fit = self._engine.fit(request.shape)
         if not isinstance(fit, Fit) or not request.shape.devices:
             return _Priced(quoted)
@@ -138,35 +137,35 @@ class Quotation:
     def _options(self, spec: WorkloadSpec, at: int, priced: _Priced) -> tuple[Option, ...]:
         """Ways to run a workload sooner or cheaper, each of them tried."""
         found: list[tuple[int | None, Option]] = []
-        for message, changed in self._changes(spec, priced):
-            other = self._priced(self._as_request(changed, at), at)
+        for advice, names_pool, changed in self._changes(spec, priced):
+            request = self._as_request(changed, at)
+            other = self._priced(quoting.start_of(self._engine, request, at), request)
             pool, start = other.quote.pool, other.quote.p50
             if pool and (_sooner(start, priced.quote.p50) or _cheaper(other, priced)):
-                option = Option(
-                    message.format(pool),
-                    changed.demand,
-                    changed.pool,
-                    moment_or_none(start),
-                    other.expected,
+                message = f"{advice} in {pool}." if names_pool else f"{advice}."
+                when, cost_then = moment_or_none(start), other.expected
+                found.append(
+                    (start, Option(message, changed.demand, changed.pool, when, cost_then))
                 )
-                found.append((start, option))
         found.sort(key=lambda it: (it[0] is None, it[0] or 0))
         return tuple(option for _, option in found)
 
-    def _changes(self, spec: WorkloadSpec, priced: _Priced) -> Iterator[tuple[str, WorkloadSpec]]:
+    def _changes(
+        self, spec: WorkloadSpec, priced: _Priced
+    ) -> Iterator[tuple[str, bool, WorkloadSpec]]:
+        """Other ways, each with what to do and whether to say in which pool."""
         bare = replace(spec, id="")
         waits = priced.quote.verdict is not quoting.Verdict.STARTS_NOW
         if waits and spec.demand.gpu_type:
             any_model = replace(spec.demand, gpu_type="", alternative_gpu_types=())
-            yield "Take any device model.", replace(bare, demand=any_model)
+            yield "Take any device model", False, replace(bare, demand=any_model)
         if waits and spec.pool:
             for pool in islice((it for it in self._engine.pools if it != spec.pool), TRIED):
-                yield "Run in {}.", replace(bare, pool=pool)
+                yield "Run", True, replace(bare, pool=pool)
         if priced.hourly_high is not None:
             for model in islice(self._cheaper_models(priced.hourly_high, spec), TRIED):
                 demand = replace(spec.demand, gpu_type=model, alternative_gpu_types=())
-                message = f"Take {model} in {{}}." if spec.pool else f"Take {model}."
-                yield message, replace(bare, demand=demand, pool="")
+                yield f"Take {model}", bool(spec.pool), replace(bare, demand=demand, pool="")
 
     def _cheaper_models(self, than: Money, spec: WorkloadSpec) -> Iterator[str]:
         """Models with a price below one, the cheapest first."""

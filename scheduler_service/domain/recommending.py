@@ -37,7 +37,7 @@ def recommend(
         if kind not in waits:
             demand = replace(spec.demand, gpu_type=kind.model, alternative_gpu_types=())
             there = replace(spec, demand=demand, pool=kind.pool, provider=kind.provider)
-            start = quoting.quote(engine, as_request(there, at), at).p50
+            start = quoting.start_of(engine, as_request(there, at), at).p50
             waits[kind] = None if start is None else start - at
         wait = waits[kind]
         found[strategy] = Recommendation(

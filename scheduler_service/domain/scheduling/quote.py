@@ -10,6 +10,9 @@ from scheduler_service.domain.scheduling.fits import NoFit
 from scheduler_service.domain.scheduling.forecast import Forecast, forecast, preempted_for
 from scheduler_service.domain.scheduling.requests import Job, Request, Slices
 
+BRIEF = 500
+"""Waiting workloads beyond which the start of other ways to run something is not foreseen."""
+
 
 class Verdict(enum.StrEnum):
     """What would become of a workload."""
@@ -54,6 +57,21 @@ def quote(engine: Engine, request: Request, now: int) -> Quote:
         return Quote(Verdict.NEVER_FITS, explanation=explanation)
     job = engine.tentative(request, fit, now)
     return _quoted(job, now, forecast(job.pool, now), new=job)
+
+
+def start_of(engine: Engine, request: Request, now: int) -> Quote:
+    """Only where and when a new workload would start; where much waits already, only where.
+
+    Many of these may be asked for at once, and foreseeing takes the longer the more waits.
+    """
+    fit = engine.fit(request.shape)
+    if isinstance(fit, NoFit):
+        return Quote(Verdict.NEVER_FITS)
+    job = engine.tentative(request, fit, now)
+    if job.pool.queue.size > BRIEF:
+        return Quote(Verdict.WAITS, job.pool.name)
+    start = forecast(job.pool, now, new=job).starts.get(request.id)
+    return Quote(Verdict.STARTS_NOW if start == now else Verdict.WAITS, job.pool.name, start)
 
 
 def _quote_known(job: Job, now: int) -> Quote:

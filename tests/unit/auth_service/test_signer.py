@@ -60,6 +60,7 @@ async def test_a_verifier_recognises_the_user(role: Role) -> None:
         session_id="s1",
         generation=1,
         issued_at=NOW,
+        key_id=ours.jwks()["keys"][0]["kid"],
     )
     assert expected == await verifier(ours).verify(token.text)
     assert LIFETIME == token.lifetime

@@ -5,7 +5,7 @@ import pytest
 from scheduler_service.domain.engine import Decisions, Refuse, Start
 from scheduler_service.domain.resources import NodeSlice, Placement
 from scheduler_service.domain.scheduling.decisions import RefusalReason
-from scheduler_service.entrypoints.loops import portions
+from scheduler_service.entrypoints.portions import portions
 from scheduler_service.entrypoints.watch import BATCH_BYTES, that_fit
 from servicekit.transaction import RecordedEvent
 
