@@ -25,7 +25,8 @@ _log = logger(__name__)
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: pages that change again and again are copied once
-COMPILED_STATEMENTS = 200  # a list with many conditions takes a hundred kilobytes to remember
+# A list with many conditions takes a hundred kilobytes to remember, and callers choose conditions.
+COMPILED_STATEMENTS = 200
 CACHED_STATEMENTS = 4_000  # a text for each number of rows that a group may send to a table
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -143,7 +144,10 @@ def _sqlite(url: sa.URL, size: int, begin: str, query_only: bool) -> Engine:
         max_overflow=0,
         hide_parameters=True,
         query_cache_size=COMPILED_STATEMENTS,
-        connect_args={"check_same_thread": False, "cached_statements": CACHED_STATEMENTS},
+        connect_args={
+            "check_same_thread": False,
+            "cached_statements": COMPILED_STATEMENTS if query_only else CACHED_STATEMENTS,
+        },
     )
 
     @sa.event.listens_for(engine, "connect")
