@@ -77,7 +77,8 @@ def recommend_response(
     response = pb.RecommendResponse()
     for strategy, it in found.items():
         message = getattr(response.recommendations, strategy.value)
-        message.provider, message.score, message.gpu_type = it.provider, it.score, it.gpu_type
+        message.provider, message.gpu_type = it.provider, it.gpu_type
+        message.score = round(it.score, 4)
         encoding.write_money(message.hourly_price, it.hourly_price)
         if it.expected_wait is not None:
             message.expected_wait.FromTimedelta(it.expected_wait)
