@@ -5,17 +5,18 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
 from bench.engine import workloads
 from bench.load.meter import quantile
+from scheduler_service.domain.resources import WHOLE
 from scheduler_service.domain.scheduling.decisions import Start
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.events import Cancel, Event, Finish, NodeUp, Submit
-from scheduler_service.domain.scheduling.policy import Policy
-from scheduler_service.domain.scheduling.requests import SECOND, Request
+from scheduler_service.domain.scheduling.policy import FairShare, Policy, TeamQuota
+from scheduler_service.domain.scheduling.requests import RANKS, SECOND, Request
 from scheduler_service.simulate.policies import POLICIES
 from scheduler_service.simulate.trace.trace import Durations
 
@@ -25,7 +26,25 @@ STEPS = 1_000
 BETWEEN = SECOND // 10
 """Between two submissions, so that few have waited too long when the measurement begins."""
 
-MEASURED = ("fifo", "easy", "ssf", "default")
+USERS, TEAMS = 200, 20
+
+_FAIR = replace(POLICIES["default"], fair_share=FairShare(enabled=True))
+_OWN = workloads.NODES * workloads.GPUS * WHOLE // TEAMS
+_QUOTAS = tuple(TeamQuota(f"team-{team}", nominal=_OWN, borrow=_OWN) for team in range(TEAMS))
+
+MEASURED: dict[str, Policy] = {
+    "fifo": POLICIES["fifo"],
+    "easy": POLICIES["easy"],
+    "ssf": POLICIES["ssf"],
+    "predicted": POLICIES["predicted"],
+    "default": POLICIES["default"],
+    "aged": replace(POLICIES["default"], ageing=600 * SECOND),
+    "fair_share": _FAIR,
+    "quotas": replace(_FAIR, quotas=_QUOTAS),
+}
+"""``aged``: more than half of what waits has waited too long, and nodes are kept for it.
+``fair_share`` and ``quotas`` take turns between all users; teams may use twice their own.
+``predicted`` is told the durations here: predicting them is not what is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +63,7 @@ def measure(
     data: Path | None, policy: str, waiting: int, nodes: int = workloads.NODES
 ) -> list[Steps]:
     """Fills all nodes, lets ``waiting`` more wait, and measures steps of one event each."""
-    filled = Filled(data, POLICIES[policy], waiting, nodes)
+    filled = Filled(data, MEASURED[policy], waiting, nodes)
     changes = {
         "end": filled.an_end,
         "submission": filled.a_submission,
@@ -118,7 +137,13 @@ class Filled:
 
     def _next(self) -> Request:
         self._now += BETWEEN
-        return next(self._requests)._replace(submitted=self._now)
+        user = self._chance.randrange(USERS)
+        return next(self._requests)._replace(
+            submitted=self._now,
+            team=f"team-{user % TEAMS}",
+            user=f"user-{user}",
+            priority=RANKS * (user % 3),
+        )
 
     def _step(self, events: list[Event]) -> None:
         self._take_note(self._engine.step(self._now, events))

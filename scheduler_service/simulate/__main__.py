@@ -5,17 +5,21 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
+try:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+except ModuleNotFoundError:
+    sys.exit("The simulator needs rich, which the services' image leaves out: pip install rich")
 
 from scheduler_service.domain.prediction import History
 from scheduler_service.domain.scheduling.events import NodeSpec
@@ -105,6 +109,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     options.policy = options.policy or list(COMPARED)
     if options.picture and options.picture.suffix not in (".svg", ".png"):
         parser.error("--picture: expected a file that ends in .svg or .png")
+    if options.picture and find_spec("matplotlib") is None:
+        parser.error("--picture needs matplotlib: pip install matplotlib")
     return options
 
 

@@ -1,6 +1,9 @@
 """The command line: what it prints, what it writes, what it refuses."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -119,3 +122,24 @@ def test_bad_arguments(arguments: list[str], capsys: pytest.CaptureFixture[str])
 def test_spans(seconds: float, expected: str) -> None:
     """As people read them."""
     assert expected == span(seconds)
+
+
+@pytest.mark.parametrize(
+    ("absent", "arguments"), [("rich", []), ("matplotlib", ["--picture", "it.svg"])]
+)
+def test_what_is_not_installed_is_named(absent: str, arguments: list[str]) -> None:
+    """Where only the services' packages are, the command says which one it needs."""
+    without = (
+        f"import sys, runpy; sys.modules[{absent!r}] = None; sys.argv[1:] = {arguments!r}; "
+        "runpy.run_module('scheduler_service.simulate', run_name='__main__')"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", without],
+        env=os.environ | {"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 0 != ended.returncode
+    assert f"pip install {absent}" in ended.stderr
