@@ -55,6 +55,10 @@ bench-engine: setup ## Measure the engine's decisions per second. [DATA=path ARG
 bench-auth: setup ## Measure verifying tokens, and other calls while 64 clients log in. ARGS=...
 	@exec $(BIN)/python -m bench.auth $(ARGS)
 
+.PHONY: bench-guessing
+bench-guessing: setup ## Measure whether a failed login's time tells that a user exists. ARGS=...
+	@exec $(BIN)/python -m bench.guessing $(ARGS)
+
 .PHONY: secrets
 secrets: ## Make deploy/secrets/ for docker compose; keeps what exists
 	@sh deploy/make-secrets.sh

@@ -1,19 +1,17 @@
 """Every setting of auth_service, each read from GPUAAS_AUTH_<NAME> or GPUAAS_AUTH_<NAME>_FILE."""
 
-import base64
-import binascii
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr
 
 from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict, WriterHost
 from servicekit.identity import AUDIENCE
 from servicekit.production import weakness_of_secret
+from servicekit.sealing import EXPECTED, KeySetting, key_bytes
 
 PRODUCTION_BCRYPT_COST = 12
-KEY_BYTES = 32
 
 
 class Settings(ServiceSettings):
@@ -44,7 +42,7 @@ class Settings(ServiceSettings):
         le=timedelta(days=3660),
         description="how long an API key is good at the most, such as P365D",
     )
-    key_encryption_key: SecretStr = Field(
+    key_encryption_key: KeySetting = Field(
         default=SecretStr(""),
         description="base64 of 32 random bytes that encrypt signing keys at rest",
     )
@@ -70,6 +68,12 @@ class Settings(ServiceSettings):
     guesses_overall: int = Field(
         default=5_000, ge=2, le=10_000_000, description="failed logins altogether in an hour"
     )
+    registrations_per_address: int = Field(
+        default=500, ge=2, le=1_000_000, description="registrations from one address in an hour"
+    )
+    registrations_overall: int = Field(
+        default=5_000, ge=2, le=10_000_000, description="registrations altogether in an hour"
+    )
     admin_username: str = Field(default="admin", description="name of the first admin")
     admin_password: SecretStr = Field(
         default=SecretStr(""),
@@ -78,13 +82,6 @@ class Settings(ServiceSettings):
     service_password: SecretStr = Field(
         default=SecretStr(""), description="password that the other services sign in with"
     )
-
-    @field_validator("key_encryption_key")
-    @classmethod
-    def _is_a_key(cls, key: SecretStr) -> SecretStr:
-        if key.get_secret_value() and len(_decoded(key)) != KEY_BYTES:
-            raise ValueError(f"expected the base64 of {KEY_BYTES} bytes")
-        return key
 
     def unsafe(self) -> Iterator[Complaint]:
         """Yields what is not good enough for production."""
@@ -98,16 +95,9 @@ class Settings(ServiceSettings):
             if weakness and (secret or field == "service_password"):
                 yield field, f"expected {weakness}"
         if not self.key_encryption_bytes:
-            yield "key_encryption_key", "expected a key, such as `openssl rand -base64 32` makes,"
+            yield "key_encryption_key", f"expected {EXPECTED}"
 
     @property
     def key_encryption_bytes(self) -> bytes:
         """The key that encrypts signing keys at rest; empty for none."""
-        return _decoded(self.key_encryption_key)
-
-
-def _decoded(key: SecretStr) -> bytes:
-    try:
-        return base64.b64decode(key.get_secret_value(), validate=True)
-    except binascii.Error:
-        return b"no base64"
+        return key_bytes(self.key_encryption_key)

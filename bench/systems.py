@@ -30,6 +30,7 @@ def running(
     auto_approve: bool,
     cluster: Cluster = DEFAULT_CLUSTER,
     programs: Mapping[Name, Sequence[str]] | None = None,
+    identity: Mapping[str, str] | None = None,
 ) -> Iterator[System]:
     """Starts a whole system on free ports with empty databases and quotas that nobody uses up.
 
@@ -38,10 +39,12 @@ def running(
         auto_approve: whether every job is approved at once, or none.
         cluster: what there is to run on.
         programs: commands in place of `python -m <name>`.
+        identity: settings of auth_service that are not the default.
     """
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(scratch_folder())
         extra: dict[Name, Mapping[str, str]] = {
+            "auth_service": identity or {},
             "job_service": {
                 "GPUAAS_JOB_DEFAULT_QUOTA_GPU_HOURS": BOUNDLESS_GPU_HOURS,
                 "GPUAAS_JOB_AUTO_APPROVE_GPU_HOURS": BOUNDLESS_GPU_HOURS if auto_approve else "0",

@@ -25,7 +25,9 @@ keep() {
 
 keep admin_password "$(random)"
 keep service_password "$(random)"
-keep key_encryption_key "$(head -c 32 /dev/urandom | base64 | tr -d '\n')"
+for name in key_encryption_key job_key_encryption_key; do
+    keep "$name" "$(head -c 32 /dev/urandom | base64 | tr -d '\n')"
+done
 keep postgres_password "$(random)"
 for name in auth job scheduler; do
     keep "${name}_database_url" "postgresql+psycopg://$name:$(random)@postgres:5432/$name"

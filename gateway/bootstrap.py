@@ -46,7 +46,9 @@ class Gateway:
         callers = _callers(settings, self._channels[AUTH_PACKAGE])
         table = endpoint_table(routes, self._channels.__getitem__, self._streams, callers)
         document = openapi_document(contracts, routes, title=TITLE, version=VERSION)
-        fixed = pages(self._health, document, title=TITLE, version=VERSION)
+        # In production METRICS_LISTEN shows them, on an address that only the collector reaches.
+        metrics = not settings.production
+        fixed = pages(self._health, document, title=TITLE, version=VERSION, metrics=metrics)
         self.application = _with_cors(Door(table, fixed), settings.origins)
 
     def drain(self) -> None:

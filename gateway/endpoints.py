@@ -107,6 +107,15 @@ class StreamEndpoint:
         seconds = exchange.begin_call(self._method, STREAM_SECONDS, STREAM_SECONDS)
         if ticket is not None:
             await self._callers.redeem(exchange, ticket)
+        try:
+            await self._stream(exchange, message, seconds)
+        except Unauthenticated:
+            # As with one answer: the token that stands for an API key may have been ended.
+            if not self._callers.forget(exchange):
+                raise
+            await self._stream(exchange, message, seconds)
+
+    async def _stream(self, exchange: Exchange, message: Any, seconds: float) -> None:
         metadata = await self._callers.introduce(exchange, to_auth=self._to_auth)
         call = self._call(message, timeout=seconds, metadata=metadata)
         await self._streams.serve(exchange, call, self._format)

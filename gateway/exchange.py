@@ -178,6 +178,8 @@ class Exchange:
         headers = [
             (b"content-type", media_type),
             (b"content-length", b"%d" % len(body)),
+            # Tokens and people's own records; RFC 6749, section 5.1 demands it of the former.
+            (b"cache-control", b"no-store"),
             (b"x-request-id", self.request_id.encode()),
             *more,
         ]

@@ -20,8 +20,11 @@ from gateway.problems import MEDIA_TYPE
 JSON = "application/json"
 
 
-def pages(health: Health, openapi: bytes, *, title: str, version: str) -> Starlette:
-    """Returns the application of the fixed paths; all others are problem 404."""
+def pages(health: Health, openapi: bytes, *, title: str, version: str, metrics: bool) -> Starlette:
+    """Returns the application of the fixed paths; all others are problem 404.
+
+    `metrics` is whether everybody who reaches the door may read them.
+    """
     information = {
         "name": title,
         "version": version,
@@ -54,17 +57,16 @@ def pages(health: Health, openapi: bytes, *, title: str, version: str) -> Starle
         status = "ready" if report.ready else "not ready"
         return _json({"status": status, "services": report.services}, 200 if report.ready else 503)
 
-    return Starlette(
-        routes=[
-            PageRoute("/", show_information),
-            PageRoute("/openapi.json", show_openapi),
-            PageRoute("/metrics", show_metrics),
-            PageRoute("/health", show_health),
-            PageRoute("/livez", show_live),
-            PageRoute("/readyz", show_ready),
-        ],
-        exception_handlers={HTTPException: _refuse},
-    )
+    routes = [
+        PageRoute("/", show_information),
+        PageRoute("/openapi.json", show_openapi),
+        PageRoute("/health", show_health),
+        PageRoute("/livez", show_live),
+        PageRoute("/readyz", show_ready),
+    ]
+    if metrics:
+        routes.append(PageRoute("/metrics", show_metrics))
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refuse})
 
 
 async def _refuse(request: Request, error: Any) -> Response:

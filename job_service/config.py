@@ -10,6 +10,7 @@ from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict
 from servicekit.identity import AUDIENCE
 from servicekit.identity.following import GRACE
 from servicekit.production import weakness_of_secret
+from servicekit.sealing import EXPECTED, KeySetting, key_bytes
 
 
 class Overrun(enum.StrEnum):
@@ -39,6 +40,10 @@ class Settings(ServiceSettings):
     )
     service_password: SecretStr = Field(
         default=SecretStr(""), description="password of that account"
+    )
+    key_encryption_key: KeySetting = Field(
+        default=SecretStr(""),
+        description="base64 of 32 random bytes that encrypt secrets of webhooks at rest",
     )
     revocation_grace: timedelta = Field(
         default=GRACE,
@@ -107,5 +112,12 @@ class Settings(ServiceSettings):
         weakness = weakness_of_secret(self.service_password.get_secret_value())
         if weakness:
             yield "service_password", f"expected {weakness}"
+        if not self.key_encryption_bytes:
+            yield "key_encryption_key", f"expected {EXPECTED}"
         if self.webhooks_anywhere:
             yield "webhooks_anywhere", "expected false: users could call internal addresses"
+
+    @property
+    def key_encryption_bytes(self) -> bytes:
+        """The key that encrypts secrets of webhooks at rest; empty for none."""
+        return key_bytes(self.key_encryption_key)

@@ -86,6 +86,8 @@ class Layout:
         if name == "auth_service":
             settings[f"{prefix}_ADMIN_PASSWORD_FILE"] = str(secrets.admin_password)
             settings[f"{prefix}_KEY_ENCRYPTION_KEY_FILE"] = str(secrets.key_encryption_key)
+        if name == "job_service":
+            settings[f"{prefix}_KEY_ENCRYPTION_KEY_FILE"] = str(secrets.job_key_encryption_key)
         if self.certificates is not None:
             settings |= _tls(prefix, name, self.certificates)
         return settings

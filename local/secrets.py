@@ -17,12 +17,14 @@ class Secrets:
         admin_password: file with the first administrator's password.
         service_password: file with the password by which services log in to auth_service.
         key_encryption_key: file with the key that encrypts auth_service's signing keys.
+        job_key_encryption_key: file with the key that encrypts job_service's webhook secrets.
         is_new: whether this start made them, which is when the password is shown.
     """
 
     admin_password: Path
     service_password: Path
     key_encryption_key: Path
+    job_key_encryption_key: Path
     is_new: bool
 
 
@@ -33,9 +35,10 @@ def load_or_make(folder: Path) -> Secrets:
     service_password = folder / "service-password"
     is_new = make_once(admin_password, secrets.token_urlsafe(12))
     make_once(service_password, secrets.token_urlsafe(32))
-    key_encryption_key = folder / "key-encryption-key"
-    make_once(key_encryption_key, base64.b64encode(secrets.token_bytes(32)).decode())
-    return Secrets(admin_password, service_password, key_encryption_key, is_new)
+    auth_key, job_key = folder / "key-encryption-key", folder / "job-key-encryption-key"
+    for key in (auth_key, job_key):
+        make_once(key, base64.b64encode(secrets.token_bytes(32)).decode())
+    return Secrets(admin_password, service_password, auth_key, job_key, is_new)
 
 
 def make_once(path: Path, content: str) -> bool:

@@ -21,6 +21,7 @@ from servicekit import failpoints
 from servicekit.production import weakness_of_database
 
 EXIT_CODE = 2
+FOR_ALL = "GPUAAS_ENV"
 _FILE_SUFFIX = "_FILE"
 
 S = TypeVar("S", bound=BaseSettings)
@@ -50,7 +51,7 @@ class ProcessSettings(BaseSettings):
 
     environment: Environment = Field(
         default=Environment.DEVELOPMENT,
-        description="development, or production with its strict rules",
+        description="development, or production with its strict rules; GPUAAS_ENV is for all",
     )
     listen: str = Field(description="host:port to serve on; port 0: any free one")
     metrics_listen: str = Field(
@@ -132,8 +133,12 @@ class ProcessSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Reads arguments, then variables, then the files that variables name; nothing else."""
-        return init_settings, env_settings, _NamedFiles(settings_cls)
+        """Reads arguments, then variables, then the files that variables name; nothing else.
+
+        Where the process runs may also be said once for all processes.
+        """
+        files = _NamedFiles(settings_cls)
+        return init_settings, env_settings, files, _ForAll(settings_cls)
 
 
 class WriterHost(enum.StrEnum):
@@ -158,6 +163,15 @@ class ServiceSettings(ProcessSettings):
         weakness = weakness_of_database(self.database_url)
         if weakness:
             yield "database_url", f"expected {weakness}"
+
+
+class _ForAll(EnvSettingsSource):
+    """Reads `environment` from a variable without a process's prefix."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Returns the variable's text for that one field, and nothing for others."""
+        text = os.environ.get(FOR_ALL) if field_name == "environment" else None
+        return text or None, field_name, False
 
 
 class _NamedFiles(EnvSettingsSource):

@@ -25,6 +25,7 @@ _log = logger(__name__)
 READERS = 4
 BUSY_TIMEOUT_MS = 10_000
 CHECKPOINT_PAGES = 4_000  # 16 MB of log: pages that change again and again are copied once
+COMPILED_STATEMENTS = 200  # a list with many conditions takes a hundred kilobytes to remember
 CACHED_STATEMENTS = 4_000  # a text for each number of rows that a group may send to a table
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 30_000
@@ -129,6 +130,7 @@ def _engine(url: sa.URL, *, size: int, begin: str, query_only: bool = False) -> 
         pool_size=size,
         max_overflow=0,
         hide_parameters=True,
+        query_cache_size=COMPILED_STATEMENTS,
         connect_args={"options": options, "connect_timeout": CONNECT_TIMEOUT_S, **_DEAD_PEER},
     )
 
@@ -140,6 +142,7 @@ def _sqlite(url: sa.URL, size: int, begin: str, query_only: bool) -> Engine:
         pool_size=size,
         max_overflow=0,
         hide_parameters=True,
+        query_cache_size=COMPILED_STATEMENTS,
         connect_args={"check_same_thread": False, "cached_statements": CACHED_STATEMENTS},
     )
 

@@ -69,6 +69,7 @@ class RecordedEvent(Value, frozen=True):
 class _Changes:
     """What a group knows of one table: rows as they stand now, and which are still to be sent."""
 
+    sql: Statements
     rows: dict[Key, Row | None] = field(default_factory=dict)
     inserted: dict[Key, Row] = field(default_factory=dict)
     updated: dict[Key, Row] = field(default_factory=dict)
@@ -103,12 +104,12 @@ class Transaction:
 
     def load(self, table: sa.Table, keys: Iterable[Key]) -> None:
         """Reads the rows of ``keys`` that the group does not know yet, all in one statement."""
-        rows = self._changes(table).rows
+        changes = self._changes(table)
+        sql, rows = changes.sql, changes.rows
         missing = [key for key in dict.fromkeys(keys) if key not in rows]
         if not missing:
             return
         rows.update(dict.fromkeys(missing))
-        sql = self._statements(table)
         for row in sql.select(self._connection, missing):
             rows[sql.key(row)] = row
 
@@ -119,35 +120,35 @@ class Transaction:
             self.load(table, (key,))
         return rows[key]
 
-    def insert(self, table: sa.Table, row: Row) -> None:
-        """Adds a row.
+    def insert(self, table: sa.Table, row: Row) -> Row:
+        """Adds a row, and returns it as the group sees it from now on.
 
         A duplicate that the group does not know of is refused by the database at flush.
         """
-        sql = self._statements(table)
-        key = sql.key(row)
         changes = self._changes(table)
+        key = changes.sql.key(row)
         if changes.rows.get(key) is not None:
             raise Aborted(f"{table.name} has the row already; read again and decide again.")
-        if sql.guarded:
+        if changes.sql.guarded:
             row = {**row, VERSION: 1}
         self._set(changes.rows, key, row)
         self._set(changes.inserted, key, row)
+        return row
 
-    def update(self, table: sa.Table, row: Row) -> None:
-        """Replaces a row that was read before.
+    def update(self, table: sa.Table, row: Row) -> Row:
+        """Replaces a row that was read before, and returns it as the group sees it from now on.
 
         A table's ``version`` column guards the replacement.
         """
-        sql = self._statements(table)
-        key = sql.key(row)
         changes = self._changes(table)
+        key = changes.sql.key(row)
         before = self.get(table, key)
         if before is None:
             raise LookupError(f"{table.name} has no row {key!r} to update")
         row = {**before, **row}
         self._set(changes.rows, key, row)
         self._set(changes.inserted if key in changes.inserted else changes.updated, key, row)
+        return row
 
     def append(self, *change: Event) -> None:
         """Appends the events of one change to the log, in the same transaction as the rows.
@@ -205,12 +206,12 @@ class Transaction:
         """Sends everything buffered: inserts, guarded updates, then the events and the head."""
         self._sent = self._sent or bool(self._undo)
         for table, changes in self._tables.items():
-            self._flush_table(table, changes)
+            self._flush_table(table.name, changes)
         if self._events:
             self._flush_events()
 
-    def _flush_table(self, table: sa.Table, changes: _Changes) -> None:
-        sql = self._statements(table)
+    def _flush_table(self, name: str, changes: _Changes) -> None:
+        sql = changes.sql
         if changes.inserted:
             sql.insert(self._connection, list(changes.inserted.values()))
             changes.inserted.clear()
@@ -219,7 +220,7 @@ class Transaction:
                 self._connection, list(changes.updated.values())
             )
             if stale:
-                raise StaleRow(f"{table.name}: {stale} rows changed since they were read")
+                raise StaleRow(f"{name}: {stale} rows changed since they were read")
             if sql.guarded:
                 for key, row in changes.updated.items():
                     changes.rows[key] = {**row, VERSION: row[VERSION] + 1}
@@ -235,13 +236,11 @@ class Transaction:
         self.recorded += recorded
         self._events.clear()
 
-    def _statements(self, table: sa.Table) -> Statements:
-        return statements(table, self._connection.dialect)
-
     def _changes(self, table: sa.Table) -> _Changes:
         changes = self._tables.get(table)
         if changes is None:
-            changes = self._tables[table] = _Changes()
+            sql = statements(table, self._connection.dialect)
+            changes = self._tables[table] = _Changes(sql)
         return changes
 
     def _set(self, target: dict[Key, Any], key: Key, value: Any) -> None:

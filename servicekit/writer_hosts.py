@@ -16,7 +16,6 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NamedTuple, Protocol, TypeAlias
 
-from servicekit import travel
 from servicekit.commits import Commits, Defect, Outcome, Settled, Work
 from servicekit.logs import logger
 
@@ -90,7 +89,6 @@ class InProcess:
         """Starts the process and returns when it is ready to work."""
         self._loop = asyncio.get_running_loop()
         self._deliver = deliver
-        travel.prepare(self._assignment.package)
         await asyncio.to_thread(self._begin)
         self._loop.add_reader(self._connection.fileno(), self._receive)
         os.set_blocking(self._connection.fileno(), True)

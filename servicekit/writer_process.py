@@ -10,7 +10,7 @@ import sys
 from importlib import import_module
 from multiprocessing.connection import Connection
 
-from servicekit import failpoints, logs, travel
+from servicekit import failpoints, logs
 from servicekit.commits import Commits
 from servicekit.database import Database
 from servicekit.process import spare_the_collector
@@ -26,7 +26,6 @@ def main(descriptor: int) -> None:
     assignment: Assignment = connection.recv()
     logs.configure(assignment.package, assignment.log_level)
     failpoints.configure(assignment.failpoints)
-    travel.prepare(assignment.package)
     tables = import_module(f"{assignment.package}.adapters.tables").PLUMBING
     unit = import_module(f"{assignment.package}.adapters.unit").SqlUnitOfWork
     commits = Commits(Database(assignment.database_url), tables, unit)

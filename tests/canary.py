@@ -19,6 +19,7 @@ FORMS = {
     "API key": r"\bgpuaas_[a-z2-7]{8}_[\w-]{20,}",
     "device token": r"\bgpud_[\w-]{20,}",
     "ticket": r"\bgput_[\w-]{20,}",
+    "webhook's secret": r"\bwhsec_[\w-]{20,}",
     "password hash": r"\$2[aby]\$\d\d\$[./\w]{20,}|\$pbkdf2-sha256\$\d+\$",
     "private key": r"-----BEGIN [A-Z ]*PRIVATE KEY-----",
     "URL with a password": r"\b\w+(?:\+\w+)?://[^\s:/@\"]+:(?!\*)[^\s:/@\"]+@",

@@ -1,15 +1,10 @@
-"""Encryption of private keys at rest: AES-256-GCM under a key from the configuration."""
+"""Encryption of private keys at rest, under a key from the configuration."""
 
-import os
-from dataclasses import dataclass, field, replace
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from dataclasses import dataclass, field
 
 from auth_service.domain.signing_keys import SigningKey
-
-KEY_BYTES = 32
-_NONCE_BYTES = 12
+from servicekit.sealing import Seal, Unreadable
+from servicekit.values import replace
 
 
 class KeyUnreadable(Exception):
@@ -26,9 +21,7 @@ class KeyChest:
         """Returns the key with its private half encrypted, bound to the key's id."""
         if key.sealed or not self.key:
             return key
-        nonce = os.urandom(_NONCE_BYTES)
-        encrypted = AESGCM(self.key).encrypt(nonce, key.private_key, key.id.encode())
-        return replace(key, private_key=nonce + encrypted, sealed=True)
+        return replace(key, private_key=Seal(self.key).seal(key.private_key, key.id), sealed=True)
 
     def private_key(self, key: SigningKey) -> bytes:
         """Returns the 32 raw bytes.
@@ -38,10 +31,7 @@ class KeyChest:
         """
         if not key.sealed:
             return key.private_key
-        if not self.key:
-            raise KeyUnreadable(f"signing key {key.id} is encrypted, and no key is configured")
-        nonce, encrypted = key.private_key[:_NONCE_BYTES], key.private_key[_NONCE_BYTES:]
         try:
-            return AESGCM(self.key).decrypt(nonce, encrypted, key.id.encode())
-        except InvalidTag:
-            raise KeyUnreadable(f"signing key {key.id} is encrypted under another key") from None
+            return Seal(self.key).open(key.private_key, key.id)
+        except Unreadable as unreadable:
+            raise KeyUnreadable(f"a signing key is of no use: {unreadable}") from None

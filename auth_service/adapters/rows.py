@@ -149,7 +149,7 @@ def revocation_row(revoked: TokensRevoked, revision: int) -> Row:
     return {
         "revision": revision,
         "user_id": revoked.user_id,
-        "session_id": revoked.session_id,
+        "session_id": revoked.key_id or revoked.session_id,
         "generation": revoked.generation,
         "at": to_micros(revoked.at),
         "expires_at": to_micros(revoked.expires_at),
@@ -158,12 +158,14 @@ def revocation_row(revoked: TokensRevoked, revision: int) -> Row:
 
 def revocation_of(row: Any) -> TokensRevoked:
     """Returns the revocation of a row."""
+    signs = not row["user_id"]
     return TokensRevoked(
         row["user_id"],
-        row["session_id"],
+        "" if signs else row["session_id"],
         row["generation"],
         from_micros(row["expires_at"]),
         from_micros(row["at"]),
+        row["session_id"] if signs else "",
     )
 
 

@@ -92,7 +92,8 @@ TALLIES = sa.Table(
     sa.Column("forgotten_at", sa.BigInteger, nullable=False, index=True),
 )
 
-# Revocations whose tokens may still be alive; the event log has them too, in their order.
+# Revocations whose tokens may still be alive; the event log has them too, in their order. That of
+# a signing key has no user, and the key's id in the place of a session's.
 REVOCATIONS = sa.Table(
     "revocations",
     METADATA,

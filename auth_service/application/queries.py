@@ -1,7 +1,6 @@
 """Everything that only reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from auth_service.application.ports import (
@@ -18,14 +17,14 @@ from auth_service.domain.errors import AccessRevoked, UserNotFound
 from auth_service.domain.users import User
 from servicekit.clock import to_micros
 from servicekit.tokens import KeyValue, decode_page_token, encode_page_token
+from servicekit.values import Value
 
 T = TypeVar("T")
 
 CHAIN_BATCH = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class Page(Value, Generic[T], frozen=True):
     """Part of a list, and the token that gives the next part; empty on the last."""
 
     items: list[T]

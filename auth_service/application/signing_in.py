@@ -5,11 +5,7 @@ import hmac
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from auth_service.application.commands.guessing import (
-    ChargeAttempt,
-    RecordRefusal,
-    RefundAttempt,
-)
+from auth_service.application.attempts import Attempts, Tried
 from auth_service.application.commands.sessions import BeginSession, Begun
 from auth_service.application.ports import (
     Changes,
@@ -21,42 +17,43 @@ from auth_service.application.ports import (
 )
 from auth_service.application.turns import Turns
 from auth_service.domain import sessions
-from auth_service.domain.audit import Action, AuditEntry, Origin, Outcome
+from auth_service.domain.audit import Action, Origin
 from auth_service.domain.credentials import SECRET_BYTES, device_text, hashed
-from auth_service.domain.errors import CredentialsInvalid, LoginThrottled, UsernameInvalid
-from auth_service.domain.guessing import Charge, Limits, fresh
+from auth_service.domain.errors import CredentialsInvalid, UsernameInvalid
+from auth_service.domain.guessing import Charge, Limits
 from auth_service.domain.sessions import NewSession
 from auth_service.domain.usernames import checked_username, username_key
 from auth_service.domain.users import User
 from servicekit.clock import Clock
 from servicekit.errors import ResourceExhausted
 from servicekit.ids import IdSource
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Value, frozen=True):
     """What somebody gave to sign in with."""
 
+    hidden = ("password", "device_token")
     username: str
-    password: str = field(repr=False)
-    device_token: str = field(repr=False)
+    password: str
+    device_token: str
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
-class SignedIn:
+class SignedIn(Value, frozen=True):
     """A session that was begun, and the token by which its device will be known."""
 
+    hidden = ("device_token",)
     begun: Begun
-    device_token: str = field(repr=False)
+    device_token: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServicePassword:
+class ServicePassword(Value, frozen=True):
     """The password that the system's services share; guessing others' does not lock them out."""
 
+    hidden = ("password",)
     usernames: frozenset[str]
-    password: str = field(repr=False)
+    password: str
 
     def is_given(self, attempt: Attempt) -> bool:
         """Tells whether it is a service that signs in, in constant time for its password."""
@@ -67,16 +64,12 @@ class ServicePassword:
 class PasswordCheck:
     """Looks at a password, if it may: counts the attempt first, and takes that back for success."""
 
-    def __init__(
-        self, changes: Changes, credentials: Credentials, hasher: PasswordHasher, clock: Clock
-    ) -> None:
-        self._changes = changes
-        self._credentials = credentials
+    def __init__(self, attempts: Attempts, hasher: PasswordHasher) -> None:
+        self._attempts = attempts
         self._hasher = hasher
-        self._clock = clock
 
     async def matches(
-        self, password: str, password_hash: str | None, charges: tuple[Charge, ...]
+        self, password: str, password_hash: str | None, charges: tuple[Charge, ...], tried: Tried
     ) -> bool:
         """Tells whether the hash is this password's; what was charged stays charged.
 
@@ -85,32 +78,21 @@ class PasswordCheck:
             ResourceExhausted: OVERLOADED; nothing is counted.
             NobodyLooked: the caller went away in time; nothing is counted.
         """
-        await self.charge(charges)
+        await self._attempts.charge(charges, tried)
         try:
             return await self._hasher.matches(password, password_hash)
         except (ResourceExhausted, NobodyLooked):
             # Once it was looked at the charge stays, also if whoever asked has gone: a right
             # password is answered sooner than a wrong one.
-            await self._changes.execute(RefundAttempt(charges))
+            await self._attempts.refund(charges)
             raise
-
-    async def charge(self, charges: tuple[Charge, ...]) -> None:
-        """Counts an attempt; LoginThrottled if it comes too early."""
-        if not charges:
-            return
-        now = self._clock.now()
-        # Who hammers is turned away by reading; the writer has the last word.
-        tallies = await self._credentials.tallies([charge.key for charge in charges])
-        waits = [tallies.get(it.key, fresh(now)).wait(it.rule, now) for it in charges]
-        if max(waits) > timedelta():
-            raise LoginThrottled(max(waits))
-        await self._changes.execute(ChargeAttempt(charges, now))
 
 
 @dataclass(frozen=True, eq=False)
 class SignIn:
     """Begins sessions. `failure_time` is how long a failure takes at least, from its arrival on."""
 
+    attempts: Attempts
     check: PasswordCheck
     changes: Changes
     directory: Directory
@@ -150,9 +132,10 @@ class SignIn:
         device_hash = await self._known_device(attempt, user)
         charges = self._charges(attempt, account, device_hash)
         stored = user.password_hash if user else None
-        matches = await self.check.matches(attempt.password, stored, charges)
+        tried = Tried(Action.LOGIN, attempt.origin, user.id if user else "")
+        matches = await self.check.matches(attempt.password, stored, charges, tried)
         if user is None or not matches or user.disabled:
-            await self._record_failure(attempt, user)
+            await self.attempts.record(tried, CredentialsInvalid.reason)
             raise CredentialsInvalid
         device_token = attempt.device_token
         if not device_hash:
@@ -197,17 +180,6 @@ class SignIn:
         if self.hasher.is_outdated(user.password_hash):
             return await self.hasher.hash(password)
         return user.password_hash
-
-    async def _record_failure(self, attempt: Attempt, user: User | None) -> None:
-        entry = AuditEntry(
-            self.clock.now(),
-            attempt.origin,
-            Action.LOGIN,
-            user.id if user else "",
-            Outcome.REFUSED,
-            CredentialsInvalid.reason,
-        )
-        await self.changes.execute(RecordRefusal(entry))
 
 
 def _account(username: str) -> str:

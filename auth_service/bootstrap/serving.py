@@ -1,29 +1,26 @@
 """The service while it serves."""
 
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 
 from auth_service.adapters.blocklist import common_passwords
 from auth_service.adapters.documents import decode_revocation
 from auth_service.adapters.hasher import BcryptHasher
 from auth_service.adapters.key_chest import KeyChest, KeyUnreadable
-from auth_service.adapters.reader import SqlCredentials, SqlDirectory
-from auth_service.adapters.records import SqlAuditLog, SqlKeys
+from auth_service.adapters.reader import SqlDirectory
+from auth_service.adapters.records import SqlKeys
 from auth_service.adapters.signer import Ed25519Signer, new_signing_key
 from auth_service.adapters.tables import PLUMBING
 from auth_service.adapters.unit import SqlUnitOfWork
 from auth_service.application.commands.signing_keys import SealSigningKeys
-from auth_service.application.signing_in import PasswordCheck, ServicePassword, SignIn
+from auth_service.bootstrap.resources import resources_of
 from auth_service.config import Settings
-from auth_service.domain.guessing import Limits
 from auth_service.domain.passwords import PasswordRules
-from auth_service.entrypoints.api.resources import Resources
-from auth_service.entrypoints.api.tokens import TokenApi
-from auth_service.entrypoints.first_start import SERVICE_ACCOUNTS, FirstStart
-from auth_service.entrypoints.grpc_api import AuthApi
+from auth_service.entrypoints.first_start import FirstStart
+from auth_service.entrypoints.grpc_api.auth import AuthApi
+from auth_service.entrypoints.grpc_api.resources import Resources
+from auth_service.entrypoints.grpc_api.tokens import TokenApi
 from auth_service.entrypoints.loops import KeyNews, Upkeep
 from auth_service.entrypoints.revocations import RevocationFeed
 from gpuaas.api.v1 import access_pb2
@@ -38,7 +35,6 @@ from servicekit.clock import Clock, SystemClock
 from servicekit.config import ConfigurationError, WriterHost
 from servicekit.database import Database
 from servicekit.errors import Unavailable
-from servicekit.idempotency import Idempotent
 from servicekit.identity import Follower, Revocations, Verifier
 from servicekit.ids import new_id
 from servicekit.interceptors import EdgeInterceptor, access_table
@@ -49,7 +45,6 @@ from servicekit.tls import Tls
 
 AUTH_SERVICE = auth_service_pb2.DESCRIPTOR.services_by_name["AuthService"]
 TOKEN_SERVICE = token_service_pb2.DESCRIPTOR.services_by_name["TokenService"]
-LONGEST_FAILURE_TIME = timedelta(seconds=2)
 
 _log = logs.logger(__name__)
 
@@ -97,7 +92,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
                 Unavailable
             ):  # Until they are known nobody is let in, which is no defect.
                 await revocations.opened()
-            resources = await _resources(settings, storage, hasher, signer, rules, clock)
+            resources = await resources_of(settings, storage, hasher, signer, rules, feed, clock)
             server = _server(settings, resources, feed, signer, revocations, clock)
             port = server.listen(settings.listen, Tls.of(settings))
             await server.start(storage.database.answers)
@@ -158,58 +153,6 @@ def _reloading(keys: SqlKeys, signer: Ed25519Signer) -> Callable[[], Awaitable[N
             _log.error("a new signing key is of no use here", reason=str(unreadable))
 
     return reload
-
-
-async def _resources(
-    settings: Settings,
-    storage: Storage[SqlUnitOfWork],
-    hasher: BcryptHasher,
-    signer: Ed25519Signer,
-    rules: PasswordRules,
-    clock: Clock,
-) -> Resources:
-    directory = SqlDirectory(storage.database)
-    credentials = SqlCredentials(storage.database)
-    check = PasswordCheck(storage.writer, credentials, hasher, clock)
-    limits = Limits(
-        settings.guesses_per_account, settings.guesses_per_address, settings.guesses_overall
-    )
-    # Twice a hash covers whatever a hash of another form costs; see SignIn.
-    await hasher.seconds()  # The first one also starts what computes it.
-    failure_time = min(timedelta(seconds=2 * await hasher.seconds()), LONGEST_FAILURE_TIME)
-    sign_in = SignIn(
-        check=check,
-        changes=storage.writer,
-        directory=directory,
-        credentials=credentials,
-        hasher=hasher,
-        services=ServicePassword(
-            frozenset(SERVICE_ACCOUNTS), settings.service_password.get_secret_value()
-        ),
-        limits=limits,
-        session_lifetime=settings.refresh_lifetime,
-        failure_time=failure_time,
-        random=secrets.token_bytes,
-        clock=clock,
-        new_id=new_id,
-    )
-    return Resources(
-        changes=storage.writer,
-        once=Idempotent(storage.writer, clock),
-        directory=directory,
-        credentials=credentials,
-        audit=SqlAuditLog(storage.database),
-        hasher=hasher,
-        check=check,
-        sign_in=sign_in,
-        signer=signer,
-        rules=rules,
-        limits=limits,
-        api_key_lifetime=settings.api_key_lifetime,
-        random=secrets.token_bytes,
-        clock=clock,
-        new_id=new_id,
-    )
 
 
 def _server(

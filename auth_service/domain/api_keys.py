@@ -1,12 +1,12 @@
 """An API key: what a script or a service gets access tokens with."""
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from auth_service.domain.errors import ApiKeyInvalid, RoleForbidden
 from auth_service.domain.roles import Role
 from auth_service.domain.users import User
 from servicekit.errors import invalid
+from servicekit.values import Value, replace
 
 MOST_ACTIVE = 50
 MOST_KEPT = 500
@@ -16,15 +16,15 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 KEPT_AFTER_ITS_END = timedelta(days=90)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
+class ApiKey(Value, frozen=True):
     """A key without its secret. `last_used_at` is exact to USE_NOTED_EVERY."""
 
+    hidden = ("secret_hash",)
     id: str
     user_id: str
     name: str
     prefix: str
-    secret_hash: bytes = field(repr=False)
+    secret_hash: bytes
     role: Role
     created_at: datetime
     expires_at: datetime

@@ -3,8 +3,9 @@
 import enum
 import hashlib
 import json
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from servicekit.values import Value
 
 GENESIS = "0" * 64
 """What the first entry's hash is computed over in place of a hash before it."""
@@ -36,8 +37,7 @@ class Outcome(enum.StrEnum):
     REFUSED = "REFUSED"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Value, frozen=True):
     """Who caused something: the user if one was signed in, the request, and where it came from."""
 
     actor_id: str = ""
@@ -50,8 +50,7 @@ SYSTEM = Origin(actor="system")
 """The service itself, or an operator at its command line."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+class AuditEntry(Value, frozen=True):
     """What happened, before it has a place in the log. `changes` are (field, "old -> new")."""
 
     at: datetime
@@ -63,16 +62,14 @@ class AuditEntry:
     changes: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Value, frozen=True):
     """A place in the chain: the sequence of an entry and its hash; (0, GENESIS) before all."""
 
     sequence: int = 0
-    hash: str = field(default=GENESIS)
+    hash: str = GENESIS
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
+class AuditEvent(Value, frozen=True):
     """An entry at its place in the log."""
 
     entry: AuditEntry

@@ -1,18 +1,19 @@
 """A device that somebody signed in on: it is spared the delays that strangers' guesses cause."""
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+
+from servicekit.values import Value, replace
 
 LIFETIME = timedelta(days=180)
 MOST_DEVICES = 20
 """Devices that are known of a user; beyond it the one not used for longest is forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Value, frozen=True):
     """A device of a user, known by the hash of its token."""
 
-    hash: bytes = field(repr=False)
+    hidden = ("hash",)
+    hash: bytes
     user_id: str
     used_at: datetime
 

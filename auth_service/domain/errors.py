@@ -90,9 +90,16 @@ class LoginThrottled(ResourceExhausted):
     reason = "LOGIN_THROTTLED"
 
     def __init__(self, wait: timedelta) -> None:
-        # Whole seconds, rounded up: to come at the time that was named is never too early.
-        seconds = timedelta(seconds=-(-wait // timedelta(seconds=1)))
-        super().__init__("too many attempts failed; try again later", retry_after=seconds)
+        super().__init__("too many attempts failed; try again later", retry_after=_seconds(wait))
+
+
+class RegistrationThrottled(ResourceExhausted):
+    """Too many users were registered; `retry_after` says when the next one can be."""
+
+    reason = "REGISTRATION_THROTTLED"
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__("too many registrations; try again later", retry_after=_seconds(wait))
 
 
 class PasswordWrong(PermissionDenied):
@@ -195,3 +202,8 @@ class TicketInvalid(Unauthenticated):
 
     def __init__(self) -> None:
         super().__init__("the ticket is not valid")
+
+
+def _seconds(wait: timedelta) -> timedelta:
+    """Rounds up to whole ones: to come at the time that was named is never too early."""
+    return timedelta(seconds=-(-wait // timedelta(seconds=1)))

@@ -1,14 +1,13 @@
 """What happened, as the event log tells it to whoever follows it."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 
 from auth_service.domain.roles import Role
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class UserRegistered:
+class UserRegistered(Value, frozen=True):
     """A user came into being, by registration, by an import or at the first start."""
 
     kind: ClassVar[str] = "user.registered"
@@ -23,12 +22,12 @@ class UserRegistered:
         return self.user_id
 
 
-@dataclass(frozen=True, slots=True)
-class TokensRevoked:
-    """Access tokens no longer count: those of one session or API key, or of older generations.
+class TokensRevoked(Value, frozen=True):
+    """Access tokens no longer count: of one session or API key, of older generations, of one key.
 
     `session_id` names a session or API key, and `generation` is 0 then; else it is empty, and the
-    user's tokens of generations before `generation` are meant. All have expired by `expires_at`.
+    user's tokens of generations before `generation` are meant. `key_id` names a signing key; the
+    user is empty then, as everybody's tokens are meant. All have expired by `expires_at`.
     """
 
     kind: ClassVar[str] = "tokens.revoked"
@@ -37,15 +36,15 @@ class TokensRevoked:
     generation: int
     expires_at: datetime
     at: datetime
+    key_id: str = ""
 
     @property
     def subject(self) -> str:
-        """Whom it is about."""
-        return self.user_id
+        """Whom or what it is about."""
+        return self.user_id or self.key_id
 
 
-@dataclass(frozen=True, slots=True)
-class SigningKeyAdded:
+class SigningKeyAdded(Value, frozen=True):
     """There is another key to sign with, soon or at once."""
 
     kind: ClassVar[str] = "signing_key.added"

@@ -1,13 +1,16 @@
 """How guessing passwords is slowed down: what is counted, and how long the next attempt waits.
 
 An attempt is counted before the password is looked at, as if it had failed; success takes that
-back. So it does not help to try many at once.
+back. So it does not help to try many at once. Registering is counted in the same way, and not taken
+back: whoever tries one name after the other learns which are taken.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
+
+from servicekit.values import Value, replace
 
 FREE_FAILURES = 5
 FIRST_DELAY = timedelta(seconds=5)
@@ -17,8 +20,7 @@ _HOUR = timedelta(hours=1)
 _NETWORK_BITS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Value, frozen=True):
     """What is allowed to one key.
 
     Attributes:
@@ -40,8 +42,7 @@ class Rule:
         return _HOUR / max(1, self.per_hour - self.at_once)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Value, frozen=True):
     """What was counted against one key.
 
     Attributes:
@@ -94,21 +95,49 @@ def delay(failures: int) -> timedelta:
     return min(FIRST_DELAY * doublings, LONGEST_DELAY)
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Value, frozen=True):
     """One key that an attempt is counted against, and the rule for it."""
 
     key: str
     rule: Rule
 
+    @property
+    def note(self) -> "Charge":
+        """What is counted when the audit log tells that this one holds attempts back."""
+        return Charge(f"noted:{self.key}", NOTED)
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many attempts may fail in an hour: for one account, from one address, altogether."""
+
+NOTED = Rule(per_hour=2)
+"""One entry at once and the next one after an hour: hammering fills no log."""
+
+
+class HeldBack(Value, frozen=True):
+    """What an attempt comes too early for, and how long it has to wait."""
+
+    charge: Charge
+    wait: timedelta
+
+
+def held_back(
+    charges: Iterable[Charge], tallies: Mapping[str, Tally], now: datetime
+) -> HeldBack | None:
+    """Returns what has to be waited for longest; None: the attempt may come now."""
+    waits = (HeldBack(it, tallies.get(it.key, fresh(now)).wait(it.rule, now)) for it in charges)
+    longest = max(waits, key=lambda it: it.wait)
+    return longest if longest.wait > timedelta() else None
+
+
+class Limits(Value, frozen=True):
+    """How many attempts may fail in an hour: for one account, from one address, altogether.
+
+    And how many users may be registered, or tried to be, from one address and altogether.
+    """
 
     per_account: int = 20
     per_address: int = 200
     overall: int = 5000
+    registrations_per_address: int = 500
+    registrations_overall: int = 5000
 
     def stranger(self, account: str, address: str) -> tuple[Charge, ...]:
         """What an attempt from an unknown device is counted against."""
@@ -125,13 +154,13 @@ class Limits:
 
     def anywhere(self, address: str) -> tuple[Charge, ...]:
         """What attempts are counted against whatever account they are for."""
-        network = _network(address)
         overall = Charge("overall", Rule(self.overall))
-        return (
-            (Charge(f"address:{network}", Rule(self.per_address)), overall)
-            if network
-            else (overall,)
-        )
+        return (*_from("address", address, self.per_address), overall)
+
+    def registration(self, address: str) -> tuple[Charge, ...]:
+        """What is counted when somebody registers, whatever comes of it."""
+        overall = Charge("registrations", Rule(self.registrations_overall))
+        return (*_from("registrations", address, self.registrations_per_address), overall)
 
 
 def _digest(account: str) -> str:
@@ -139,10 +168,13 @@ def _digest(account: str) -> str:
     return hashlib.blake2b(account.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
+def _from(what: str, address: str, per_hour: int) -> tuple[Charge, ...]:
+    """Returns what is counted against an address; nothing where there is none."""
+    return (Charge(f"{what}:{_network(address)}", Rule(per_hour)),) if address else ()
+
+
 def _network(address: str) -> str:
     """Returns the address, or its first half for IPv6, where one customer has all of the rest."""
-    if not address:
-        return ""
     parsed = ip_address(address)
     if isinstance(parsed, IPv6Address):
         parsed = IPv6Address(int(parsed) >> _NETWORK_BITS << _NETWORK_BITS)

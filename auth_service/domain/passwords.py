@@ -7,9 +7,9 @@ a few characters again and again, runs of the alphabet or the digits, and the us
 
 import unicodedata
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from auth_service.domain.errors import PasswordTooWeak
+from servicekit.values import Value
 
 LONGEST_BYTES = 1024
 
@@ -22,15 +22,15 @@ _RUNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PasswordRules:
+class PasswordRules(Value, frozen=True):
     """What a new password has to satisfy; `min_length` counts characters.
 
     `common` has the passwords that everybody guesses first, in small letters.
     """
 
+    hidden = ("common",)
     min_length: int = 12
-    common: Collection[str] = field(default=frozenset(), repr=False)
+    common: Collection[str] = frozenset()
 
     def check(self, password: str, *about: str, field_name: str = "password") -> None:
         """Raises PasswordTooWeak unless the password is within the limits, and hard to guess.

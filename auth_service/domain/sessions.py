@@ -10,12 +10,12 @@ import base64
 import binascii
 import hashlib
 import hmac
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from auth_service.domain.credentials import base64url
 from auth_service.domain.errors import RefreshTokenInvalid
+from servicekit.values import Value, replace
 
 SECRET_BYTES = 24
 SEAL_BYTES = 32
@@ -28,14 +28,14 @@ _TAG_BYTES = 16
 _BYTES = _ID_BYTES + SECRET_BYTES + _TAG_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Value, frozen=True):
     """One login of a user on one device. It ends at `expires_at` however often it is refreshed."""
 
+    hidden = ("secret_hash", "seal")
     id: str
     user_id: str
-    secret_hash: bytes = field(repr=False)
-    seal: bytes = field(repr=False)
+    secret_hash: bytes
+    seal: bytes
     created_at: datetime
     expires_at: datetime
 
@@ -60,13 +60,13 @@ class Session:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NewSession:
+class NewSession(Value, frozen=True):
     """What a session is begun with; the bytes are random, SECRET_BYTES and SEAL_BYTES of them."""
 
+    hidden = ("secret", "seal")
     id: str
-    secret: bytes = field(repr=False)
-    seal: bytes = field(repr=False)
+    secret: bytes
+    seal: bytes
     lifetime: timedelta
 
     def begin(self, user_id: str, now: datetime) -> tuple[Session, str]:
@@ -75,13 +75,13 @@ class NewSession:
         return session.refreshed(self.secret)
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
+class RefreshToken(Value, frozen=True):
     """What a refresh token says, whether it is true or not."""
 
+    hidden = ("secret", "tag")
     session_id: str
-    secret: bytes = field(repr=False)
-    tag: bytes = field(repr=False)
+    secret: bytes
+    tag: bytes
 
 
 def parsed_refresh_token(text: str) -> RefreshToken:

@@ -1,16 +1,19 @@
 """The keys that sign access tokens, and when each of them signs and is published."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+
+from servicekit.values import Value
 
 LEAD = timedelta(minutes=6)
 """A key is published so long before it signs: longer than readers go without asking for keys."""
 
+KEPT = timedelta(hours=25)
+"""So long a key is kept, or remembered as withdrawn: longer than any token that it signed lives."""
 
-@dataclass(frozen=True, slots=True)
-class SigningKey:
+
+class SigningKey(Value, frozen=True):
     """An Ed25519 key.
 
     Attributes:
@@ -22,9 +25,10 @@ class SigningKey:
         signs_from: when it begins to sign.
     """
 
+    hidden = ("private_key",)
     id: str
     public_key: bytes
-    private_key: bytes = field(repr=False)
+    private_key: bytes
     sealed: bool
     created_at: datetime
     signs_from: datetime

@@ -1,6 +1,5 @@
 """A user, and everything that can happen to one."""
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from auth_service.domain import teams
@@ -9,12 +8,12 @@ from auth_service.domain.errors import AccessRevoked, CredentialsInvalid
 from auth_service.domain.events import UserRegistered
 from auth_service.domain.roles import Role
 from auth_service.domain.usernames import checked_username, username_key
+from servicekit.values import Value, replace
 
 DEFAULT_TEAM = teams.DEFAULT
 
 
-@dataclass(frozen=True, slots=True)
-class UserChanges:
+class UserChanges(Value, frozen=True):
     """What an admin wants to be different; None leaves a field as it is."""
 
     role: Role | None = None
@@ -23,8 +22,7 @@ class UserChanges:
     email: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class User:
+class User(Value, frozen=True):
     """A person or program that can sign in. Made by `register`, changed by its verbs.
 
     Attributes:
@@ -32,9 +30,10 @@ class User:
         generation: which generation of tokens counts; tokens of earlier ones are revoked.
     """
 
+    hidden = ("password_hash",)
     id: str
     username: str
-    password_hash: str = field(repr=False)
+    password_hash: str
     role: Role
     created_at: datetime
     updated_at: datetime

@@ -154,6 +154,7 @@ def revocations(
             session_id=it.session_id,
             generation=it.generation,
             expire_time=timestamp(it.expires_at),
+            key_id=it.key_id,
         )
         for revision, it in revoked
     ]

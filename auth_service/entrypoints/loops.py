@@ -9,12 +9,11 @@ from auth_service.application.commands.signing_keys import RetireSigningKeys
 from auth_service.application.commands.upkeep import AT_ONCE, ForgetExpired, TrimEvents
 from auth_service.application.ports import Changes, Command
 from auth_service.domain.events import SigningKeyAdded
+from auth_service.domain.signing_keys import KEPT
 from servicekit.clock import Clock
 from servicekit.eventlog import EventLog
 
 UPKEEP = timedelta(minutes=10)
-KEYS_KEPT = timedelta(hours=25)
-"""Longer than any token lives, whatever its lifetime was set to when it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +52,4 @@ class Upkeep:
         for command in commands:
             while await self.changes.execute(command) >= AT_ONCE:
                 pass
-        await self.changes.execute(RetireSigningKeys(KEYS_KEPT, now))
+        await self.changes.execute(RetireSigningKeys(KEPT, now))

@@ -29,7 +29,8 @@ def rotation(arguments: list[str]) -> Rotation:
     parser.add_argument(
         "--at-once",
         action="store_true",
-        help="sign with it now and delete all other keys: every token becomes invalid",
+        help="sign with it now and delete all other keys: every access token becomes invalid "
+        "within seconds, and sessions go on with their refresh tokens",
     )
     return Rotation(parser.parse_args(arguments).at_once)
 

@@ -7,7 +7,8 @@ import sqlalchemy as sa
 
 from job_service.adapters.documents import decode_job
 from job_service.adapters.tables import ARCHIVED_JOBS, JOB_DEPENDENCIES, JOBS, PLUMBING
-from job_service.domain.job import ENDED, Job
+from job_service.domain.job import Job
+from job_service.domain.states import ENDED
 from servicekit.clock import to_micros
 from servicekit.database import Database
 
@@ -19,11 +20,16 @@ def archived_row(job_id: str, document: bytes) -> dict[str, str | bytes]:
     return {"id": job_id, "document": zlib.compress(document)}
 
 
+def job_of_row(document: bytes) -> Job:
+    """The job of an archived row's document."""
+    return decode_job(zlib.decompress(document))
+
+
 async def archived_job(database: Database, job_id: str) -> Job | None:
     """An archived job, or None."""
     statement = sa.select(ARCHIVED_JOBS.c.document).where(ARCHIVED_JOBS.c.id == job_id)
     document = await database.read(lambda c: c.execute(statement).scalar())
-    return None if document is None else decode_job(zlib.decompress(document))
+    return None if document is None else job_of_row(document)
 
 
 class ArchiveReads:

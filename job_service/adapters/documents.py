@@ -5,8 +5,9 @@ from functools import lru_cache
 import msgspec
 
 from job_service.domain.approval import Rules
-from job_service.domain.job import EventKind, Job, JobEvent, JobState
+from job_service.domain.job import Job, JobEvent
 from job_service.domain.runs import Run
+from job_service.domain.states import EventKind, JobState
 from servicekit.clock import from_micros, to_micros
 from servicekit.transaction import Event, RecordedEvent
 

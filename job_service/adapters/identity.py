@@ -61,4 +61,5 @@ def _revocation(revocation: token_service_pb2.Revocation) -> Revocation:
         revocation.session_id,
         revocation.generation,
         revocation.expire_time.ToDatetime(tzinfo=UTC),
+        revocation.key_id,
     )

@@ -16,7 +16,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from job_service.adapters.tables import JOB_LABELS, JOBS
 from job_service.application.ports import JobQuery
-from job_service.domain.job import ENDED, JobState
+from job_service.domain.states import ENDED, JobState
 from servicekit.clock import to_micros
 
 

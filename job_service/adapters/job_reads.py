@@ -12,8 +12,9 @@ from job_service.adapters.job_rows import EVERYBODY
 from job_service.adapters.tables import JOB_COUNTS, JOB_DEPENDENCIES, JOBS, PLUMBING, RUNS
 from job_service.application.ports import JobQuery
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import ENDED, Job, JobEvent, JobState
+from job_service.domain.job import Job, JobEvent
 from job_service.domain.runs import Run
+from job_service.domain.states import ENDED, JobState
 from servicekit.clock import from_micros, to_micros
 from servicekit.database import Database
 from servicekit.transaction import RecordedEvent

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from job_service.adapters.archive import archived_row
+from job_service.adapters.archive import archived_row, job_of_row
 from job_service.adapters.documents import decode_job, encode_job, encode_run
 from job_service.adapters.tables import (
     ARCHIVED_JOBS,
@@ -14,8 +14,9 @@ from job_service.adapters.tables import (
     RUNS,
 )
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, JobState, Owner
+from job_service.domain.job import Job, Owner
 from job_service.domain.runs import Run
+from job_service.domain.states import JobState
 from servicekit.clock import to_micros
 from servicekit.statements import Row
 from servicekit.transaction import Transaction
@@ -103,6 +104,11 @@ class SqlJobs:
             ids.append(job.id)
         for table, column in ((JOBS, "id"), (JOB_LABELS, "job_id"), (JOB_DEPENDENCIES, "job_id")):
             self._transaction.execute(table.delete().where(table.c[column].in_(ids)))
+
+    def archived(self, job_id: str) -> Job | None:
+        """An archived job, or None."""
+        row = self._transaction.get(ARCHIVED_JOBS, job_id)
+        return job_of_row(row["document"]) if row else None
 
     def keep_run(self, job_id: str, run: Run) -> None:
         """Stores a run that its job has left behind."""

@@ -14,8 +14,9 @@ from job_service.adapters.documents import decode_job
 from job_service.adapters.tables import ACCOUNTS, JOBS, LEDGER
 from job_service.adapters.unit import account_of_row
 from job_service.application.commands.books import booked_keys
-from job_service.domain.job import ENDED, Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.ledger import MOVES, STANDING, Account, Book, EntryKind
+from job_service.domain.states import ENDED, JobState
 from servicekit.values import Value
 
 Holding: TypeAlias = dict[tuple[str, str, str], int]

@@ -14,7 +14,6 @@ from job_service.adapters.unit import account_of_row
 from job_service.adapters.webhooks import WebhookReads
 from job_service.application.ports import AccountQuery, EntryQuery
 from job_service.domain.approval import Rules
-from job_service.domain.job import JobState
 from job_service.domain.ledger import (
     STANDING,
     Account,
@@ -23,6 +22,7 @@ from job_service.domain.ledger import (
     of_team,
     of_user,
 )
+from job_service.domain.states import JobState
 from servicekit.clock import from_micros, to_micros
 
 

@@ -18,12 +18,13 @@ from job_service.adapters.explanations import explained, output_lines
 from job_service.adapters.outlooks import money_of, offers_of, outlook_of
 from job_service.adapters.workloads import queued_workload, workload_of
 from job_service.application.ports import QueuedRun
-from job_service.domain.job import Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.offers import Offers
 from job_service.domain.output import OutputLine
 from job_service.domain.quotes import Outlook
 from job_service.domain.reports import Report, ReportKind
 from job_service.domain.runs import DeviceSlice, NodeSlice, Placement
+from job_service.domain.states import JobState
 from job_service.domain.waiting import Waiting
 from servicekit.wellknown import moment
 

@@ -6,7 +6,7 @@ A job's row carries in columns what is filtered, sorted or guarded, and the whol
 
 import sqlalchemy as sa
 
-from job_service.domain.job import JobState
+from job_service.domain.states import JobState
 from servicekit.tables import plumbing
 
 METADATA = sa.MetaData()

@@ -14,7 +14,9 @@ from job_service.domain.ledger import Account, Entry
 from servicekit.clock import to_micros
 from servicekit.eventlog import Cursors, trim
 from servicekit.idempotency import Requests
+from servicekit.statements import Row
 from servicekit.transaction import Transaction
+from servicekit.values import asdict
 
 
 class SqlUnitOfWork:
@@ -41,23 +43,31 @@ class SqlAccounts:
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+        self._read: dict[tuple[str, str], tuple[Row, Account]] = {}
 
     def load(self, keys: Iterable[tuple[str, str]]) -> None:
         """Reads many accounts at once."""
         self._transaction.load(ACCOUNTS, keys)
 
     def find(self, subject: str, period: str) -> Account | None:
-        """The account, or None."""
-        row = self._transaction.get(ACCOUNTS, (subject, period))
-        return account_of_row(row) if row else None
+        """The account, or None; made anew only of a row that has changed."""
+        key = (subject, period)
+        row = self._transaction.get(ACCOUNTS, key)
+        if row is None:
+            return None
+        read = self._read.get(key)
+        if read is None or read[0] is not row:
+            read = self._read[key] = row, account_of_row(row)
+        return read[1]
 
     def save(self, account: Account) -> None:
         """Stores a new or changed account."""
-        row = {name: getattr(account, name) for name in _ACCOUNT_FIELDS}
-        if self._transaction.get(ACCOUNTS, (account.subject, account.period)) is None:
-            self._transaction.insert(ACCOUNTS, row)
+        key, row = (account.subject, account.period), asdict(account)
+        if self._transaction.get(ACCOUNTS, key) is None:
+            stored = self._transaction.insert(ACCOUNTS, row)
         else:
-            self._transaction.update(ACCOUNTS, row)
+            stored = self._transaction.update(ACCOUNTS, row)
+        self._read[key] = stored, account
 
 
 class SqlLedger:
@@ -69,8 +79,7 @@ class SqlLedger:
     def add(self, entries: Iterable[Entry]) -> None:
         """Appends entries."""
         for entry in entries:
-            row = {name: getattr(entry, name) for name in _ENTRY_FIELDS}
-            self._transaction.insert(LEDGER, {**row, "at": to_micros(entry.at)})
+            self._transaction.insert(LEDGER, {**asdict(entry), "at": to_micros(entry.at)})
 
 
 class SqlApprovalRules:
@@ -122,4 +131,3 @@ def account_of_row(row: Any) -> Account:
 
 THE_RULES = 1
 _ACCOUNT_FIELDS = Account.__struct_fields__
-_ENTRY_FIELDS = Entry.__struct_fields__

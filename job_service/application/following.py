@@ -5,12 +5,13 @@ from itertools import chain
 from typing import ClassVar
 
 from job_service.application.commands.books import booked_keys
-from job_service.application.commands.ending import end, store
+from job_service.application.commands.storing import store
 from job_service.application.ports import UnitOfWork
 from job_service.domain.errors import QuotaExceeded
-from job_service.domain.job import SCHEDULER, Change, Job, JobState
+from job_service.domain.job import SCHEDULER, Change, Job
 from job_service.domain.reports import Report, ReportKind
 from job_service.domain.runs import Failure, RetryRule
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 READER = "scheduler"
@@ -53,18 +54,18 @@ class ApplyReports(Value, frozen=True):
         if report.kind is ReportKind.STARTED:
             return _start(unit, job, report)
         if report.kind is ReportKind.CANCELLED:
-            end(unit, job, job.cancel(SCHEDULER, report.message, report.at))
+            store(unit, job, job.cancel(SCHEDULER, report.message, report.at))
         elif report.kind is ReportKind.PREEMPTED:
             self._preempt(unit, job, report)
         elif report.failure is None or not self._try_again(unit, job, report, report.failure):
-            end(unit, job, _ended(job, report))
+            store(unit, job, _ended(job, report))
         return True
 
     def _preempt(self, unit: UnitOfWork, job: Job, report: Report) -> None:
         """Queues the job again, unless it lost more nodes than it may."""
         lost = report.failure
         if lost and not (job.spec.retry or self.retry).covers(lost, job.retries):
-            end(unit, job, _ended(job, report))
+            store(unit, job, _ended(job, report))
             return
         change, over = job.preempted(
             report.message, report.used, report.at, counts=lost is not None, cost=report.cost

@@ -6,8 +6,9 @@ from job_service.application.commands.acting import Caller
 from job_service.application.pages import Page, page_of
 from job_service.application.ports import JobQuery, Reader
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, JobEvent, JobState
+from job_service.domain.job import Job, JobEvent
 from job_service.domain.runs import Run
+from job_service.domain.states import JobState
 from servicekit.clock import to_micros
 from servicekit.tokens import decode_page_token
 

@@ -9,12 +9,14 @@ from job_service.application.queries import get_job
 from job_service.application.quotas import get_quota, limited_account
 from job_service.domain.approval import Decision, Rule
 from job_service.domain.errors import JobStateForbids
-from job_service.domain.job import Job, JobState, Owner, submit
+from job_service.domain.job import Job, Owner
 from job_service.domain.ledger import of_team, of_user
 from job_service.domain.offers import Offers
 from job_service.domain.quantity import period_of
 from job_service.domain.quotes import Outlook, Quote, Terms, Verdict
 from job_service.domain.spec import JobSpec
+from job_service.domain.states import JobState
+from job_service.domain.submitting import submit
 from servicekit.values import Value, replace
 
 MOST_PREEMPTED = 1_000

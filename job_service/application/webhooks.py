@@ -1,5 +1,6 @@
 """What is only read of webhooks, as far as the caller may see them."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from job_service.application.commands.acting import Caller
@@ -9,6 +10,18 @@ from job_service.application.ports import Reader
 from job_service.domain.webhook import Delivery, Webhook
 from servicekit.clock import to_micros
 from servicekit.tokens import decode_page_token
+
+AT_ONCE = 1_000
+
+
+async def all_webhooks(reader: Reader) -> AsyncIterator[list[Webhook]]:
+    """Everybody's webhooks in portions, newest first."""
+    after = None
+    while found := await reader.webhooks("", after, AT_ONCE):
+        yield found
+        if len(found) < AT_ONCE:
+            return
+        after = to_micros(found[-1].created_at), found[-1].id
 
 
 async def list_webhooks(

@@ -6,7 +6,6 @@ reason that is not its run's. A job is what the user asked for, a run one attemp
 """
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from job_service.domain.errors import JobStateForbids, SelfApprovalForbidden
@@ -21,46 +20,11 @@ from job_service.domain.runs import (
     further_run_id,
 )
 from job_service.domain.spec import JobSpec
+from job_service.domain.states import EventKind, JobState
 from servicekit.values import Value, replace
-
-
-class JobState(StrEnum):
-    """Where a job stands."""
-
-    PENDING = "PENDING"
-    APPROVED = "APPROVED"
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    REJECTED = "REJECTED"
-    CANCELLED = "CANCELLED"
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing can happen to the job any more."""
-        return self in ENDED
-
 
 SCHEDULER = "scheduler"
 SYSTEM = "system"
-ENDED = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED})
-
-
-class EventKind(StrEnum):
-    """What happened to a job."""
-
-    SUBMITTED = "SUBMITTED"
-    PARTLY_APPROVED = "PARTLY_APPROVED"
-    APPROVED = "APPROVED"
-    REJECTED = "REJECTED"
-    QUEUED = "QUEUED"
-    STARTED = "STARTED"
-    PREEMPTED = "PREEMPTED"
-    RETRIED = "RETRIED"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
 
 
 class Owner(Value, frozen=True):
@@ -364,48 +328,3 @@ class JobEvent(Value, frozen=True):
     reason: str
     at: datetime
     previous_state: JobState | None = None
-
-
-class Kinship(Value, frozen=True):
-    """Where a new job comes from: the job that it retries, or its place in an array."""
-
-    origin_id: str = ""
-    array_id: str = ""
-    array_index: int = 0
-
-
-ALONE = Kinship()
-
-
-def submit(
-    job_id: str,
-    owner: Owner,
-    spec: JobSpec,
-    period: str,
-    now: datetime,
-    kinship: Kinship = ALONE,
-    *,
-    team_charged: bool = False,
-    price_limit: Money | None = None,
-) -> Change:
-    """A new job, waiting for approval, that holds the quota it may need from ``period``.
-
-    ``team_charged`` says whether its team's quota is charged too, ``price_limit`` what a quote
-    promised.
-    """
-    job = Job(
-        job_id,
-        owner,
-        spec,
-        JobState.PENDING,
-        now,
-        now,
-        reserved=spec.reservation,
-        period=period,
-        team_charged=team_charged,
-        origin_id=kinship.origin_id,
-        array_id=kinship.array_id,
-        array_index=kinship.array_index,
-        price_limit=price_limit,
-    )
-    return Change(job, JobEvent(EventKind.SUBMITTED, job, owner.name, "", now))

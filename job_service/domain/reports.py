@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from job_service.domain.prices import Money
 from job_service.domain.runs import Failure, FailureReason, Fault, Placement
-from servicekit.values import Value
+from servicekit.values import PlainValue
 
 
 class ReportKind(StrEnum):
@@ -24,7 +24,7 @@ class ReportKind(StrEnum):
     PREEMPTED = "PREEMPTED"
 
 
-class Report(Value, frozen=True):
+class Report(PlainValue, frozen=True):
     """One event of the scheduler. ``used`` is in milli-GPU-seconds, ``cost`` the price of that.
 
     ``node_lost`` says of a run that lost its place whether it did so with its node.

@@ -5,7 +5,8 @@ import hmac
 from datetime import datetime, timedelta
 from uuid import UUID, uuid5
 
-from job_service.domain.job import JobEvent, JobState
+from job_service.domain.job import JobEvent
+from job_service.domain.states import JobState
 from servicekit.values import Value, replace
 
 GIVE_UP_AFTER = timedelta(days=1)
@@ -18,7 +19,8 @@ class Webhook(Value, frozen=True):
     """An address that is told of changes of jobs.
 
     Attributes:
-        secret: what deliveries are signed with.
+        secret: what deliveries are signed with, or that encrypted, in base64.
+        sealed: whether it is encrypted.
         states: only changes into these; empty means every change.
         labels: only jobs with all of these; no value means any.
         everybody: whether it is about everybody's jobs and not only its owner's.
@@ -26,6 +28,7 @@ class Webhook(Value, frozen=True):
         failures: attempts that failed since the last one that did not.
     """
 
+    hidden = ("secret",)
     id: str
     owner_id: str
     url: str
@@ -37,6 +40,7 @@ class Webhook(Value, frozen=True):
     waiting: int = 0
     last_success_at: datetime | None = None
     failures: int = 0
+    sealed: bool = False
 
     def wants(self, event: JobEvent) -> bool:
         """Whether it is told of this event."""

@@ -16,10 +16,11 @@ from job_service.application.commands.offers import NoteOffers
 from job_service.application.commands.starting import ReleaseJobs
 from job_service.application.following import READER, ApplyReports
 from job_service.application.ports import QueuedRun, Reader, Scheduler
-from job_service.domain.job import SCHEDULER, EventKind
+from job_service.domain.job import SCHEDULER
 from job_service.domain.offers import Offers
 from job_service.domain.reports import Report
 from job_service.domain.runs import RetryRule
+from job_service.domain.states import EventKind
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
 from servicekit.eventlog import EventLog

@@ -18,16 +18,17 @@ from job_service.application.commands.webhooks import (
     PlanDeliveries,
     RecordAttempts,
 )
-from job_service.application.ports import Reader, Sender
+from job_service.application.ports import Reader, Secrets, SecretUnreadable, Sender
+from job_service.application.webhooks import all_webhooks
 from job_service.domain.job import JobEvent
 from job_service.domain.webhook import Attempt, Delivery, Webhook, delivery_id, signature
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
 from servicekit.eventlog import EventLog
+from servicekit.logs import logger
 from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
 
-MOST_WEBHOOKS = 10_000
 GLANCE = timedelta(seconds=1)
 NOTED_EVERY = 1_000
 """After how many revisions without anything to tell the cursor moves all the same."""
@@ -35,6 +36,8 @@ AT_ONCE, AT_ONCE_EACH = 64, 4
 LEASE = timedelta(seconds=60)
 """How long a delivery that was taken stays away if nobody says what became of it."""
 JSON_TYPE = "application/json"
+
+_log = logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Planner:
         noted = after
         async for batch in self.log.follow(after, bookmark=GLANCE):
             # Read after the batch: a webhook is told of everything since it was created.
-            webhooks = await self.reader.webhooks("", None, MOST_WEBHOOKS)
+            webhooks = [it async for found in all_webhooks(self.reader) for it in found]
             if not webhooks:
                 return
             after = batch[-1].revision if batch else after
@@ -90,6 +93,7 @@ class Deliverer:
     writer: Writer[Any]
     reader: Reader
     sender: Sender
+    secrets: Secrets
     clock: Clock
     chance: Callable[[], float]
     under_way: dict[asyncio.Task[Attempt], str] = field(default_factory=dict)
@@ -139,15 +143,25 @@ class Deliverer:
                 del self.under_way[task]
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
-        timestamp = int(self.clock.now().timestamp())
-        headers = {
-            "Content-Type": JSON_TYPE,
-            "Webhook-Id": delivery.event_id,
-            "Webhook-Timestamp": str(timestamp),
-            "Webhook-Signature": signature(
-                webhook.secret, delivery.event_id, timestamp, delivery.body
-            ),
-        }
-        status, error = await self.sender.post(webhook.url, headers, delivery.body)
+        try:
+            secret = self.secrets.secret(webhook)
+            headers = _headers(secret, delivery, int(self.clock.now().timestamp()))
+            status, error = await self.sender.post(webhook.url, headers, delivery.body)
+        except SecretUnreadable:
+            # Tried again like any other: the right key may come back within a day.
+            status, error = 0, "the platform cannot read the webhook's secret"
+        except Exception as defect:
+            # One that nothing can be done about must not hold up the others.
+            _log.error("a delivery failed by a defect", delivery=delivery.id, exc_info=defect)
+            status, error = 0, "the platform failed to make the call"
         jitter = 0.5 + self.chance() / 2
         return Attempt(delivery.id, status, error, self.clock.now(), jitter)
+
+
+def _headers(secret: str, delivery: Delivery, timestamp: int) -> dict[str, str]:
+    return {
+        "Content-Type": JSON_TYPE,
+        "Webhook-Id": delivery.event_id,
+        "Webhook-Timestamp": str(timestamp),
+        "Webhook-Signature": signature(secret, delivery.event_id, timestamp, delivery.body),
+    }

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from gpuaas.job.v1 import job_pb2
 from job_service.application.ports import Scheduler
-from job_service.domain.job import Job, JobState
+from job_service.domain.job import Job
+from job_service.domain.states import JobState
 from job_service.domain.waiting import Waiting
 from job_service.entrypoints.encoding.jobs import job_message, write_waiting
 from servicekit.clock import Clock

@@ -1,19 +1,21 @@
 """WatchJobs: a snapshot of the jobs that match, then every change to them, resumable by token.
 
 The six promises of the contract (ordered, unique, atomic, reliable, resumable, bookmarked) rest on
-the event log; here events are filtered, encoded once for all watchers, and cut into messages.
+the event log; here events are filtered, encoded once for all watchers, and joined to messages.
 """
 
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from gpuaas.job.v1 import job_event_pb2
 from gpuaas.job.v1.job_service_pb2 import WatchJobsResponse
 from job_service.application.ports import JobQuery, Reader
-from job_service.domain.job import Job, JobEvent, JobState
+from job_service.domain.job import Job, JobEvent
+from job_service.domain.states import JobState
 from job_service.entrypoints.encoding.jobs import job_message, write_event
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
@@ -21,9 +23,13 @@ from servicekit.errors import ResourceExhausted
 from servicekit.eventlog import BOOKMARK, EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.wellknown import timestamp
+from servicekit.wire import Encoded, element
+
+K = TypeVar("K")
 
 MESSAGE_BYTES = 1024 * 1024
-KEPT_MESSAGES = 8192
+KEPT_EVENTS = 8192
+KEPT_SPECS = 4096
 GLANCE = BOOKMARK / 3
 """How often at least a watch looks whether a bookmark is due; one is due before it is late."""
 
@@ -44,16 +50,30 @@ class Filter:
         return self.query.shows(state)
 
 
+class Shown(NamedTuple):
+    """An event as it stands on the wire, and whether its change goes on in the next one."""
+
+    revision: int
+    element: bytes
+    more: bool
+
+
 @dataclass(frozen=True)
 class JobWatch:
-    """Serves all watches of one process."""
+    """Serves all watches of one process; its messages are encoded already.
+
+    Attributes:
+        elements: events of the log by revision, as they stand on the wire.
+        specs: encoded specs by job id; a job's never changes, and most events are of a few jobs.
+    """
 
     reader: Reader
     log: EventLog
     decode: EventDecoder
     clock: Clock
     most_per_caller: int = 100
-    messages: dict[int, job_event_pb2.JobEvent] = field(default_factory=dict)
+    elements: dict[int, bytes] = field(default_factory=dict)
+    specs: dict[str, bytes] = field(default_factory=dict)
     open_streams: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
@@ -77,111 +97,122 @@ class JobWatch:
             if not self.open_streams[caller_id]:
                 del self.open_streams[caller_id]
 
-    async def follow(
-        self, wanted: Filter, token: str, snapshot: bool
-    ) -> AsyncIterator[WatchJobsResponse]:
-        """Messages for as long as the caller listens."""
+    async def follow(self, wanted: Filter, token: str, snapshot: bool) -> AsyncIterator[Encoded]:
+        """Encoded WatchJobsResponses for as long as the caller listens."""
         if token:
             after = self.log.revision(token)
         elif snapshot:
             after, jobs = await self.reader.snapshot(wanted.query, sorted(wanted.job_ids))
-            for part in self._snapshot(after, jobs):
-                yield part
+            for message in self._snapshot(after, jobs):
+                yield message
         else:
             after = self.log.head
             yield self._bookmark(after)
         async for message in self._changes(wanted, after):
             yield message
 
-    def _snapshot(self, revision: int, jobs: Sequence[Job]) -> Iterator[WatchJobsResponse]:
+    def write(self, message: job_event_pb2.JobEvent, event: JobEvent, revision: int) -> None:
+        """An event of the log, in place."""
+        event_id = str(UUID(bytes=self.log.identity + revision.to_bytes(8, "big")))
+        job_id = event.job.id
+        spec = self.specs.get(job_id)
+        write_event(message, event, revision, event_id, self.log.token(revision), spec)
+        if spec is None:
+            _keep(self.specs, job_id, message.job.spec.SerializeToString(), KEPT_SPECS)
+
+    def _snapshot(self, revision: int, jobs: Sequence[Job]) -> Iterator[Encoded]:
         """The jobs as they are.
 
         Only the last message and its last event carry a token, for an earlier one would skip jobs.
         """
-        *parts, rest = list(_cut((_as_it_stands(job, revision), False) for job in jobs)) or [[]]
+        token = self.log.token(revision)
+        last = jobs[-1] if jobs else None
+        events = (_as_it_stands(job, revision, token if job is last else "") for job in jobs)
+        *parts, rest = list(_cut(Shown(revision, _element(it), False) for it in events)) or [[]]
         for part in parts:
-            yield WatchJobsResponse(events=part)
-        last = self._bookmark(revision)
-        last.events.extend(rest)
-        for event in last.events[-1:]:
-            event.resume_token = last.resume_token
-        yield last
+            yield _joined(part, WatchJobsResponse())
+        yield _joined(rest, WatchJobsResponse(resume_token=token, bookmark=True))
 
-    async def _changes(self, wanted: Filter, after: int) -> AsyncIterator[WatchJobsResponse]:
+    async def _changes(self, wanted: Filter, after: int) -> AsyncIterator[Encoded]:
         said_at = self.clock.monotonic()
         async for batch in self.log.follow(after, bookmark=GLANCE):
             after = batch[-1].revision if batch else after
-            for events in _cut(self._matching(wanted, batch)):
+            for part in _cut(self._matching(wanted, batch)):
                 said_at = self.clock.monotonic()
-                yield WatchJobsResponse(events=events, resume_token=events[-1].resume_token)
+                token = self.log.token(part[-1].revision)
+                yield _joined(part, WatchJobsResponse(resume_token=token))
             if self.clock.monotonic() - said_at >= (BOOKMARK - GLANCE).total_seconds():
                 said_at = self.clock.monotonic()
                 yield self._bookmark(after)
 
-    def _bookmark(self, revision: int) -> WatchJobsResponse:
-        return WatchJobsResponse(resume_token=self.log.token(revision), bookmark=True)
+    def _bookmark(self, revision: int) -> Encoded:
+        return _joined([], WatchJobsResponse(resume_token=self.log.token(revision), bookmark=True))
 
-    def _matching(
-        self, wanted: Filter, batch: Iterable[RecordedEvent]
-    ) -> Iterator[tuple[job_event_pb2.JobEvent, bool]]:
-        """The events that the watch shows, each with whether its change goes on."""
+    def _matching(self, wanted: Filter, batch: Iterable[RecordedEvent]) -> Iterator[Shown]:
+        """The events that the watch shows."""
         for recorded in batch:
             event = self.decode(recorded)
             if not wanted.about(event.job):
                 continue
             if wanted.shows(event.job.state):
-                yield self._message(recorded, event), recorded.more
+                yield Shown(recorded.revision, self._encoded(recorded, event), recorded.more)
             elif wanted.shows(event.previous_state):
-                yield _left(self._message(recorded, event)), recorded.more
+                yield Shown(recorded.revision, self._left(recorded, event), recorded.more)
 
-    def _message(self, recorded: RecordedEvent, event: JobEvent) -> job_event_pb2.JobEvent:
-        """The event's message, encoded once however many watch; the oldest go."""
-        known = self.messages.get(recorded.revision)
+    def _encoded(self, recorded: RecordedEvent, event: JobEvent) -> bytes:
+        """The event, encoded once however many watch; the oldest go."""
+        known = self.elements.get(recorded.revision)
         if known is None:
-            known = self.messages[recorded.revision] = self._encoded(recorded, event)
-            if len(self.messages) > KEPT_MESSAGES:
-                del self.messages[next(iter(self.messages))]
+            message = job_event_pb2.JobEvent()
+            self.write(message, event, recorded.revision)
+            known = _element(message)
+            _keep(self.elements, recorded.revision, known, KEPT_EVENTS)
         return known
 
-    def _encoded(self, recorded: RecordedEvent, event: JobEvent) -> job_event_pb2.JobEvent:
+    def _left(self, recorded: RecordedEvent, event: JobEvent) -> bytes:
+        """The event for those whose filter its job does not match any more."""
         message = job_event_pb2.JobEvent()
         self.write(message, event, recorded.revision)
-        return message
-
-    def write(self, message: job_event_pb2.JobEvent, event: JobEvent, revision: int) -> None:
-        """An event of the log, in place."""
-        event_id = str(UUID(bytes=self.log.identity + revision.to_bytes(8, "big")))
-        write_event(message, event, revision, event_id, self.log.token(revision))
+        message.kind = job_event_pb2.JobEvent.KIND_LEFT_FILTER
+        return _element(message)
 
 
-def _cut(
-    events: Iterable[tuple[job_event_pb2.JobEvent, bool]],
-) -> Iterator[list[job_event_pb2.JobEvent]]:
+def _cut(shown: Iterable[Shown]) -> Iterator[list[Shown]]:
     """Parts of about ``MESSAGE_BYTES``; the events of one change stay together."""
-    part: list[job_event_pb2.JobEvent] = []
+    part: list[Shown] = []
     size = 0
-    for message, more in events:
-        part.append(message)
-        size += message.ByteSize()
-        if size >= MESSAGE_BYTES and not more:
+    for event in shown:
+        part.append(event)
+        size += len(event.element)
+        if size >= MESSAGE_BYTES and not event.more:
             yield part
             part, size = [], 0
     if part:
         yield part
 
 
-def _left(message: job_event_pb2.JobEvent) -> job_event_pb2.JobEvent:
-    left = job_event_pb2.JobEvent()
-    left.CopyFrom(message)
-    left.kind = job_event_pb2.JobEvent.KIND_LEFT_FILTER
-    return left
+def _joined(part: Sequence[Shown], rest: WatchJobsResponse) -> Encoded:
+    """A message of these events and of what else it says."""
+    return Encoded(b"".join([*(event.element for event in part), rest.SerializeToString()]))
 
 
-def _as_it_stands(job: Job, revision: int) -> job_event_pb2.JobEvent:
+def _element(event: job_event_pb2.JobEvent) -> bytes:
+    return element(WatchJobsResponse.EVENTS_FIELD_NUMBER, event.SerializeToString())
+
+
+def _keep(kept: dict[K, bytes], key: K, encoded: bytes, most: int) -> None:
+    """Keeps the newest; the oldest goes."""
+    kept[key] = encoded
+    if len(kept) > most:
+        del kept[next(iter(kept))]
+
+
+def _as_it_stands(job: Job, revision: int, resume_token: str) -> job_event_pb2.JobEvent:
     return job_event_pb2.JobEvent(
         revision=revision,
         id=job.id,
         kind=job_event_pb2.JobEvent.KIND_SNAPSHOT,
         time=timestamp(job.updated_at),
         job=job_message(job),
+        resume_token=resume_token,
     )

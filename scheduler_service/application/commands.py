@@ -15,7 +15,7 @@ from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.workload import Workload, WorkloadState
 from servicekit.errors import Failure
-from servicekit.values import Value
+from servicekit.values import PlainValue, Value
 
 CANCELLATION_KEPT = timedelta(days=7)
 _UNKNOWN_TIME = timedelta()
@@ -124,7 +124,7 @@ class CancelWorkloads(Value, frozen=True):
         return CancelKind.CANCELLED
 
 
-class PlannedStart(Value, frozen=True):
+class PlannedStart(PlainValue, frozen=True):
     """A decision to start, with the id of the allocation to be made and a device's hourly price."""
 
     workload_id: str

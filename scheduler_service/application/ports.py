@@ -12,7 +12,7 @@ from scheduler_service.domain.output import OutputLine
 from scheduler_service.domain.resources import Node, Placement, Pool
 from scheduler_service.domain.spec import Program, Simulation, Strategy, WorkloadSpec
 from scheduler_service.domain.workload import Workload, WorkloadState
-from servicekit.values import Value
+from servicekit.values import PlainValue, Value
 
 
 class Workloads(Protocol):
@@ -215,7 +215,7 @@ class History(Protocol):
         """
 
 
-class Run(Value, frozen=True):
+class Run(PlainValue, frozen=True):
     """What a backend is asked to run, and since when it should have been running."""
 
     allocation_id: str
@@ -226,7 +226,7 @@ class Run(Value, frozen=True):
     started_at: datetime
 
 
-class FinishedRun(Value, frozen=True):
+class FinishedRun(PlainValue, frozen=True):
     """A run that ended by itself; ``ran`` is how long it ran, by the backend's measure."""
 
     run: Run

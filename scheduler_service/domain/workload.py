@@ -22,7 +22,7 @@ from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.prices import Money, charged, cost
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.spec import Program, Simulation, WorkloadSpec
-from servicekit.values import Value, field, replace
+from servicekit.values import PlainValue, field, replace
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -47,7 +47,7 @@ class NotAllowed(Exception):
     """The workload's state does not allow the verb; whoever calls it has looked too late."""
 
 
-class Workload(Value, frozen=True, kw_only=True):
+class Workload(PlainValue, frozen=True, kw_only=True):
     """One attempt to run something.
 
     Attributes:

@@ -27,6 +27,7 @@ from servicekit.clock import Clock
 from servicekit.errors import InvalidArgument
 from servicekit.idempotency import Idempotent
 from servicekit.tokens import encode_page_token
+from servicekit.wire import Encoded
 from servicekit.writer import Writer
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -94,9 +95,9 @@ class SchedulerApi(SchedulerServiceServicer):
             request, command, encoding.batch_cancel_response, pb.BatchCancelWorkloadsResponse
         )
 
-    async def WatchEvents(
+    async def WatchEvents(  # type: ignore[override]  # encoded already, for all who watch
         self, request: pb.WatchEventsRequest, context: Context
-    ) -> AsyncIterator[pb.WatchEventsResponse]:
+    ) -> AsyncIterator[Encoded]:
         """Streams the log."""
         wanted = frozenset(request.workload_ids)
         async for message in self.feed.messages(request.resume_token, wanted):

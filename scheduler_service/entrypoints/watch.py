@@ -22,6 +22,7 @@ from scheduler_service.entrypoints import encoding
 from servicekit.clock import Clock
 from servicekit.eventlog import BOOKMARK, EventLog, Pace
 from servicekit.transaction import RecordedEvent
+from servicekit.wire import Encoded, element
 
 BATCH = 500
 BATCH_BYTES = 1 << 20
@@ -50,12 +51,14 @@ class EventFeed:
         self._decode = decode
         self._clock = clock
         self._bookmark = bookmark.total_seconds()
-        self._encoded: dict[int, workload_pb2.WorkloadEvent] = {}
+        self._elements: dict[int, bytes] = {}
 
     async def messages(
         self, resume_token: str, workload_ids: Collection[str]
-    ) -> AsyncIterator[Message]:
+    ) -> AsyncIterator[Encoded]:
         """Everything after the token, as long as the caller iterates; no ids: of all workloads.
+
+        Messages are encoded WatchEventsResponses.
 
         Raises:
             InvalidArgument: RESUME_TOKEN_INVALID.
@@ -73,7 +76,8 @@ class EventFeed:
             if wanted:
                 yield self._message(wanted, after)
             elif self._clock.monotonic() >= due:
-                yield Message(resume_token=self._log.token(after), bookmark=True)
+                bookmark = Message(resume_token=self._log.token(after), bookmark=True)
+                yield Encoded(bookmark.SerializeToString())
             elif not batch:
                 left = max(0.0, due - self._clock.monotonic())
                 await self._log.wait(after, timedelta(seconds=left))
@@ -82,18 +86,20 @@ class EventFeed:
                 continue
             due = self._clock.monotonic() + self._bookmark
 
-    def _message(self, events: Sequence[RecordedEvent], after: int) -> Message:
-        encoded = [self._encode(event) for event in events]
-        return Message(events=encoded, resume_token=self._log.token(after))
+    def _message(self, events: Sequence[RecordedEvent], after: int) -> Encoded:
+        rest = Message(resume_token=self._log.token(after)).SerializeToString()
+        return Encoded(b"".join([*map(self._element, events), rest]))
 
-    def _encode(self, event: RecordedEvent) -> workload_pb2.WorkloadEvent:
-        known = self._encoded.get(event.revision)
+    def _element(self, event: RecordedEvent) -> bytes:
+        """The event as it stands on the wire, encoded once however many watch."""
+        known = self._elements.get(event.revision)
         if known is None:
             fact = self._decode(event.kind, event.payload)
-            known = _encode(event, fact, self._log.token(event.revision))
-            self._encoded[event.revision] = known
-            if len(self._encoded) > _REMEMBERED:
-                del self._encoded[next(iter(self._encoded))]
+            message = _encode(event, fact, self._log.token(event.revision))
+            known = element(Message.EVENTS_FIELD_NUMBER, message.SerializeToString())
+            self._elements[event.revision] = known
+            if len(self._elements) > _REMEMBERED:
+                del self._elements[next(iter(self._elements))]
         return known
 
 

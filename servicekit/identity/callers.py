@@ -33,6 +33,7 @@ class Identity:
             begins the next one. A token that names none is of generation 0.
         issued_at: time in UTC of its issue.
         password_change_required: whether the user may do nothing but change the password.
+        key_id: the key that signed the token.
     """
 
     subject: str
@@ -45,6 +46,7 @@ class Identity:
     generation: int = 0
     issued_at: datetime = LONG_AGO
     password_change_required: bool = False
+    key_id: str = ""
 
 
 def bearer_token(authorization: str | None) -> str:

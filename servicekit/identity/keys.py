@@ -24,6 +24,8 @@ ALGORITHM = "EdDSA"
 _log = logging.getLogger(__name__)
 _FETCH_INTERVAL = 5.0
 _KEYS_FRESH = 300.0
+_KEYS_STALE = 900.0
+"""Keys of this age are not believed before they were asked for again: one may be withdrawn."""
 
 
 class KeySet:
@@ -40,11 +42,11 @@ class KeySet:
 
     async def key(self, key_id: str) -> Ed25519PublicKey:
         """Returns one key; TOKEN_INVALID if the issuer does not have it, Unavailable if unknown."""
-        known = self._keys.get(key_id)
-        if known is None:
+        known, age = self._keys.get(key_id), self._age()
+        if known is None or age > _KEYS_STALE:
             await self._refresh()
             known = self._keys.get(key_id)
-        elif self._age() > _KEYS_FRESH:
+        elif age > _KEYS_FRESH:
             self._start_fetch()
         if known is None:
             raise _unknown() if self._reachable else _away()

@@ -1,8 +1,9 @@
 """Which tokens no longer count although they have not expired: a bounded set in memory.
 
-A revocation ends one session of a user, or all tokens of the user's older generations. It may be
-forgotten once all such tokens have expired by themselves. Whoever does not know all revocations,
-or has not heard of news for too long, lets nobody in rather than anybody.
+A revocation ends one session of a user, all tokens of the user's older generations, or whatever
+one key has signed. It may be forgotten once all such tokens have expired by themselves. Whoever
+does not know all revocations, or has not heard of news for too long, lets nobody in rather than
+anybody.
 """
 
 import asyncio
@@ -29,19 +30,21 @@ OPENING_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Tokens of one session are refused, or a user's tokens of older generations.
+    """Tokens of one session are refused, a user's of older generations, or those of one key.
 
     Attributes:
-        subject: the user's id.
+        subject: the user's id; empty for a key.
         session_id: the session or API key that has ended; empty: all of the user's.
         generation: the first generation that is good; 0: none is.
         expires_at: time in UTC by which all tokens that are meant have expired.
+        key_id: the key that signed them, whoever they are for; empty: any.
     """
 
     subject: str
     session_id: str
     generation: int
     expires_at: datetime
+    key_id: str = ""
 
     def hits(self, identity: Identity) -> bool:
         """Tells whether a token of this identity is meant."""
@@ -74,16 +77,17 @@ class Revocations:
 
     def add(self, revocations: Iterable[Revocation]) -> None:
         """Takes revocations in, in any order and however often."""
-        subjects = set()
+        subjects, concerns_all = set(), False
         for revocation in revocations:
             self._keep(revocation)
             subjects.add(revocation.subject)
+            concerns_all |= bool(revocation.key_id)
         if len(self._by_key) > self._most and not self._sweep():
             self._by_key.clear()
             self._nothing_before = self._clock.now()
-            self._tell(None)
-        elif subjects:
-            self._tell(frozenset(subjects))
+            concerns_all = True
+        if subjects:
+            self._tell(None if concerns_all else frozenset(subjects))
 
     def open(self) -> None:
         """Says that all revocations are known from here on."""
@@ -109,18 +113,16 @@ class Revocations:
         """Returns why the bearer of this identity is not let in, or None."""
         if not self.is_open:
             return _unknown()
-        users = self._by_key.get((identity.subject, ""))
-        sessions = self._by_key.get((identity.subject, identity.session_id))
-        if (
-            (users is not None and users.hits(identity))
-            or (sessions is not None and sessions.hits(identity))
-            or identity.issued_at < self._nothing_before
-        ):
+        subject = identity.subject
+        sources = ((subject, ""), (subject, identity.session_id), ("", identity.key_id))
+        known = [self._by_key[source] for source in sources if source in self._by_key]
+        ended = any(revocation.hits(identity) for revocation in known)
+        if ended or identity.issued_at < self._nothing_before:
             return Unauthenticated("the session was ended; sign in again", reason="TOKEN_REVOKED")
         return None
 
     def _keep(self, revocation: Revocation) -> None:
-        key = (revocation.subject, revocation.session_id)
+        key = (revocation.subject, revocation.key_id or revocation.session_id)
         known = self._by_key.get(key)
         if known is None or _rank(known) <= _rank(revocation):
             self._by_key[key] = revocation

@@ -77,8 +77,9 @@ class Verifier:
         """
         identity = self.cached(token)
         if identity is None:
-            key = await self._keys.key(_key_id(token))
-            identity = self._identity(self._claims(token, key))
+            key_id = _key_id(token)
+            key = await self._keys.key(key_id)
+            identity = self._identity(self._claims(token, key), key_id)
             await self._check_revocation(identity)
             self._remember(token, identity)
         return identity
@@ -111,7 +112,7 @@ class Verifier:
         except jwt.InvalidTokenError as error:
             raise _refused(type(error).__name__) from None
 
-    def _identity(self, claims: dict[str, Any]) -> Identity:
+    def _identity(self, claims: dict[str, Any], key_id: str) -> Identity:
         now = self._clock.now()
         expires_at = _moment(claims, "exp")
         if expires_at <= now:
@@ -130,6 +131,7 @@ class Verifier:
             generation=_count(claims, "gen"),
             issued_at=_moment(claims, "iat"),
             password_change_required=_flag(claims, "password_change_required"),
+            key_id=key_id,
         )
 
     def _remember(self, token: str, identity: Identity) -> None:

@@ -22,9 +22,11 @@ from servicekit.ids import new_id
 from servicekit.interceptors.admission import Context, Gate
 from servicekit.interceptors.streams import OpenStreams, write_all
 from servicekit.statuses import CODES, DETAILS_KEY, status_of
+from servicekit.wire import Encoded
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Decode: TypeAlias = Callable[[Any], Any]
+Encode: TypeAlias = Callable[[Any], Any]
 Serve: TypeAlias = Callable[[Any, Context], Awaitable[Any]]
 Work: TypeAlias = Callable[[Any, Context, Call, float | None], Awaitable[Any]]
 
@@ -67,9 +69,10 @@ def wrap_streaming(gate: Gate, inner: Handler, cap: float, streams: OpenStreams)
         await streams.serve(call, write_all(answers, context) if generates else answers)
 
     serve = _behind(gate, cap, work)
+    encode = _sparing(inner.response_serializer)
     if inner.request_streaming:
-        return grpc.stream_stream_rpc_method_handler(serve, decode, inner.response_serializer)
-    return grpc.unary_stream_rpc_method_handler(serve, None, inner.response_serializer)
+        return grpc.stream_stream_rpc_method_handler(serve, decode, encode)
+    return grpc.unary_stream_rpc_method_handler(serve, None, encode)
 
 
 def unknown_method() -> Handler:
@@ -119,6 +122,17 @@ async def _within(seconds: float, answer: Awaitable[Any]) -> Any:
         if not timeout.expired():
             raise
         raise DeadlineExceeded(f"not done within {seconds:g} s, the longest allowed") from None
+
+
+def _sparing(encode: Encode | None) -> Encode:
+    """Returns an encoder that leaves alone what a handler has encoded already, for many at once."""
+
+    def spared(answer: Any) -> Any:
+        if type(answer) is Encoded:
+            return answer.message
+        return encode(answer) if encode is not None else answer
+
+    return spared
 
 
 def _guarded(decode: Decode | None) -> Decode:

@@ -30,6 +30,7 @@ SAFE: Mapping[Name, Mapping[str, str]] = {
     "job_service": {
         "DATABASE_URL": f"postgresql+psycopg://job:{SECRET}@db/job",
         "SERVICE_PASSWORD": SECRET,
+        "KEY_ENCRYPTION_KEY": base64.b64encode(bytes(range(32))).decode(),
         **TLS,
     },
     "scheduler_service": {
@@ -61,6 +62,8 @@ UNSAFE: Mapping[Name, Mapping[str, str]] = {
         **PLAIN,
         "TLS_AUTHORITY": "",
         "DATABASE_URL": "postgresql+psycopg://job:job@db/job",
+        "KEY_ENCRYPTION_KEY": "",
+        "WEBHOOKS_ANYWHERE": "true",
     },
     "scheduler_service": {
         **EVERYWHERE,

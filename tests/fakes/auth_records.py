@@ -209,7 +209,8 @@ class FakeRevocations:
 
     def add(self, revoked: TokensRevoked) -> None:
         self.events.append(revoked)
-        self.by_key[revoked.user_id, revoked.session_id] = len(self.events.appended), revoked
+        key = revoked.user_id, revoked.session_id or revoked.key_id
+        self.by_key[key] = len(self.events.appended), revoked
 
 
 @dataclass

@@ -10,12 +10,13 @@ from job_service.application.commands.quota import SetQuota
 from job_service.application.commands.starting import StartJob
 from job_service.application.commands.submitting import SubmitJob
 from job_service.domain.approval import default_rules
-from job_service.domain.job import Change, Job, Owner, submit
+from job_service.domain.job import Change, Job, Owner
 from job_service.domain.quantity import MILLI_GPU_SECONDS_PER_HOUR as HOUR
 from job_service.domain.quantity import period_of
 from job_service.domain.reports import Report, ReportKind
 from job_service.domain.runs import DeviceSlice, NodeSlice, Placement
 from job_service.domain.spec import JobSpec, ResourceSpec
+from job_service.domain.submitting import submit
 
 __all__ = ["HOUR"]
 

@@ -1,9 +1,12 @@
 """Webhooks as tests need them: Ada's, about every change of her jobs, but for what a test says."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from job_service.application.commands.webhooks import CreateWebhook
+from job_service.application.ports import SecretUnreadable
 from job_service.domain.webhook import Delivery, Webhook, delivery_id
+from servicekit.values import replace
 from tests.fakes.jobs import NOW
 
 HOOK = "00000000-0000-7000-8000-000000000001"
@@ -35,3 +38,23 @@ def delivery(revision: int = 1, webhook_id: str = HOOK, **fields: Any) -> Delive
         "due_at": NOW,
     }
     return Delivery(delivery_id(webhook_id, revision), webhook_id, revision, **usual | fields)
+
+
+@dataclass(frozen=True)
+class FakeSecrets:
+    """Seals by writing the key before the secret; without a key leaves it readable."""
+
+    key: str = ""
+
+    def sealed(self, webhook: Webhook) -> Webhook:
+        if webhook.sealed or not self.key:
+            return webhook
+        return replace(webhook, secret=f"{self.key}:{webhook.secret}", sealed=True)
+
+    def secret(self, webhook: Webhook) -> str:
+        if not webhook.sealed:
+            return webhook.secret
+        key, _, secret = webhook.secret.partition(":")
+        if not self.key or key != self.key:
+            raise SecretUnreadable(webhook.id)
+        return secret

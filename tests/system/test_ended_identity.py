@@ -196,6 +196,25 @@ async def test_a_killed_issuer_is_no_outage_and_its_news_arrive_afterwards(
     assert max(times) < LIMIT_S
 
 
+async def test_what_was_answered_is_known_when_the_issuer_is_killed_at_once(
+    started: Started, doors: Doors
+) -> None:
+    """The answer waited until the news had left, so that it holds while nobody can repeat it."""
+    session = await doors.door.register("vic")
+    admin = (await doors.door.admin()).access_token
+    asks = doors.asks(session.access_token)
+    del asks["auth_service"]
+    for ask in asks.values():
+        await ask()
+    await disable(doors, admin, session)
+    started.system.kill("auth_service")
+    killed = monotonic()
+    times = await asyncio.gather(*(until_refused(ask, killed) for ask in asks.values()))
+    await asyncio.to_thread(started.system.restart, "auth_service")
+    print(f"killed at once: refused after (s) {[round(it, 3) for it in times]}")
+    assert max(times) < LIMIT_S
+
+
 async def test_services_are_ended_too_and_come_back(doors: Doors) -> None:
     """Its stream is cut, it signs in again by itself, and jobs go on running."""
     admin = (await doors.door.admin()).access_token

@@ -1,6 +1,6 @@
 """The list of RPCs that are not built yet, in ARCHITECTURE.md, is what the services answer."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
@@ -12,7 +12,7 @@ from local.layout import Name
 from local.supervisor import System
 from servicekit.client import connect
 from servicekit.errors import DeadlineExceeded, Failure, Kind
-from tests.contract.test_architecture import part
+from tests.contract.test_architecture import unimplemented
 from tests.system.conftest import Started
 
 SERVERS: Mapping[str, Name] = {
@@ -77,14 +77,6 @@ class Caller:
         return self._tokens[caller]
 
 
-def listed() -> Iterator[str]:
-    """Yields the RPCs of the document's table."""
-    for row in part("unimplemented").splitlines()[2:]:
-        _, _, service, methods, _ = row.split("|")
-        for method in methods.split(","):
-            yield f"{service.strip()}.{method.strip()}"
-
-
 async def test_the_list_is_what_the_services_answer(started: Started) -> None:
     """Nothing is missing from it, nothing on it works already; each says so with its reason."""
     caller = Caller(started.system)
@@ -94,11 +86,11 @@ async def test_the_list_is_what_the_services_answer(started: Started) -> None:
         for method in methods
     }
     await caller.close()
-    unimplemented = {
+    found = {
         name: refusal
         for name, refusal in refusals.items()
         if refusal is not None and refusal.kind is Kind.UNIMPLEMENTED
     }
 
-    assert sorted(unimplemented) == sorted(listed())
-    assert {"UNIMPLEMENTED"} == {refusal.reason for refusal in unimplemented.values()}
+    assert sorted(found) == sorted(unimplemented())
+    assert {"UNIMPLEMENTED"} == {refusal.reason for refusal in found.values()}

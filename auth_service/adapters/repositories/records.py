@@ -77,7 +77,7 @@ class SqlRevocations:
     def add(self, revoked: TokensRevoked) -> None:
         """Stores the revocation and appends it to the event log."""
         row = revocation_row(revoked, self._transaction.next_revision)
-        if self._transaction.get(REVOCATIONS, (revoked.user_id, revoked.session_id)) is None:
+        if self._transaction.get(REVOCATIONS, (row["user_id"], row["session_id"])) is None:
             self._transaction.insert(REVOCATIONS, row)
         else:
             self._transaction.update(REVOCATIONS, row)

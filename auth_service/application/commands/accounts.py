@@ -1,7 +1,6 @@
 """Making accounts: by registration, by import, and at the first start."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -12,17 +11,18 @@ from auth_service.domain.errors import EmailTaken, UsernameTaken
 from auth_service.domain.events import UserRegistered
 from auth_service.domain.roles import Role
 from auth_service.domain.users import User, register
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterUser:
+class RegisterUser(Value, frozen=True):
     """Makes a user. Refuses a name or an address that another user has."""
 
     name: ClassVar[str] = "user.register"
+    hidden = ("password_hash",)
     user_id: str
     username: str
     email: str
-    password_hash: str = field(repr=False)
+    password_hash: str
     origin: Origin
     now: datetime
 
@@ -39,14 +39,14 @@ class RegisterUser:
         return user
 
 
-@dataclass(frozen=True, slots=True)
-class CreateFirstAdmin:
+class CreateFirstAdmin(Value, frozen=True):
     """Makes an admin where there is none, who has to choose another password first."""
 
     name: ClassVar[str] = "user.create_first_admin"
+    hidden = ("password_hash",)
     user_id: str
     username: str
-    password_hash: str = field(repr=False)
+    password_hash: str
     now: datetime
 
     def run(self, unit: UnitOfWork) -> bool:
@@ -68,14 +68,14 @@ class CreateFirstAdmin:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class SetServiceAccount:
+class SetServiceAccount(Value, frozen=True):
     """Makes the account of a service, or gives it another password, which ends its sessions."""
 
     name: ClassVar[str] = "user.set_service_account"
+    hidden = ("password_hash",)
     user_id: str
     username: str
-    password_hash: str = field(repr=False)
+    password_hash: str
     token_lifetime: timedelta
     now: datetime
 
@@ -98,21 +98,20 @@ class SetServiceAccount:
         return account
 
 
-@dataclass(frozen=True, slots=True)
-class ImportedUser:
+class ImportedUser(Value, frozen=True):
     """A user from elsewhere; `line` is where the import found it."""
 
+    hidden = ("password_hash",)
     line: int
     id: str
     username: str
     email: str
     role: Role
     team: str
-    password_hash: str = field(repr=False)
+    password_hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class ImportUsers:
+class ImportUsers(Value, frozen=True):
     """Makes users of an import, all or none; those whose name is taken may be left out."""
 
     name: ClassVar[str] = "user.import"
@@ -145,8 +144,7 @@ class ImportUsers:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Value, frozen=True):
     """What an import did: users made and left out; or (line, field) of what others have already."""
 
     made: int

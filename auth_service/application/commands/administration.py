@@ -1,6 +1,5 @@
 """What admins do to users."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -10,10 +9,10 @@ from auth_service.application.ports import UnitOfWork
 from auth_service.domain.audit import Action, AuditEntry, Origin
 from auth_service.domain.errors import EmailTaken, LastAdmin, UserNotFound
 from auth_service.domain.users import User, UserChanges, differences
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateUser:
+class UpdateUser(Value, frozen=True):
     """Changes a user; ends what the change makes wrong."""
 
     name: ClassVar[str] = "user.update"
@@ -64,8 +63,7 @@ class UpdateUser:
             raise LastAdmin
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeSessions:
+class RevokeSessions(Value, frozen=True):
     """Ends all sessions of a user, who can sign in again."""
 
     name: ClassVar[str] = "user.revoke_sessions"

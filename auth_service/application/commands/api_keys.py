@@ -1,6 +1,5 @@
 """API keys and tickets: credentials that stand for a user without the password."""
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -19,10 +18,10 @@ from auth_service.domain.errors import (
 )
 from auth_service.domain.roles import Role
 from auth_service.domain.tickets import Ticket
+from servicekit.values import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class KeyWish:
+class KeyWish(Value, frozen=True):
     """What somebody wants of a new API key; None leaves it to the defaults."""
 
     name: str
@@ -30,15 +29,15 @@ class KeyWish:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class CreateApiKey:
+class CreateApiKey(Value, frozen=True):
     """Makes an API key of a user; its secret is stored as a hash only."""
 
     name: ClassVar[str] = "api_key.create"
+    hidden = ("secret",)
     api_key_id: str
     user_id: str
     wish: KeyWish
-    secret: str = field(repr=False)
+    secret: str
     longest: timedelta
     origin: Origin
     now: datetime
@@ -77,8 +76,7 @@ class CreateApiKey:
         return key
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeApiKey:
+class RevokeApiKey(Value, frozen=True):
     """Takes an API key, and the tokens got with it, out of force for good.
 
     `owner_id` is whose key it has to be, or empty for anybody's.
@@ -105,8 +103,7 @@ class RevokeApiKey:
         return key
 
 
-@dataclass(frozen=True, slots=True)
-class NoteKeyUse:
+class NoteKeyUse(Value, frozen=True):
     """Stores that a key was used, at most once in a while, and enters it into the audit log."""
 
     name: ClassVar[str] = "api_key.note_use"
@@ -127,8 +124,7 @@ class NoteKeyUse:
         unit.audit.append(AuditEntry(self.now, origin, Action.EXCHANGE_API_KEY, key.id))
 
 
-@dataclass(frozen=True, slots=True)
-class CreateTicket:
+class CreateTicket(Value, frozen=True):
     """Stores a ticket."""
 
     name: ClassVar[str] = "ticket.create"
@@ -139,12 +135,12 @@ class CreateTicket:
         unit.tickets.add(self.ticket)
 
 
-@dataclass(frozen=True, slots=True)
-class RedeemTicket:
+class RedeemTicket(Value, frozen=True):
     """Takes a ticket, which then is gone."""
 
     name: ClassVar[str] = "ticket.redeem"
-    ticket_hash: bytes = field(repr=False)
+    hidden = ("ticket_hash",)
+    ticket_hash: bytes
     now: datetime
 
     def run(self, unit: UnitOfWork) -> tuple[Subject, datetime]:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from auth_service.application.ports import UnitOfWork
 from auth_service.domain.events import TokensRevoked
+from auth_service.domain.signing_keys import KEPT, SigningKey
 from auth_service.domain.users import User
 
 
@@ -18,3 +19,8 @@ def revoke_one(
 ) -> None:
     """Revokes the tokens of one session or API key."""
     unit.revocations.add(TokensRevoked(user_id, session_id, 0, now + token_lifetime, now))
+
+
+def revoke_signed_with(unit: UnitOfWork, key: SigningKey, now: datetime) -> None:
+    """Revokes whatever a key has signed, or whoever stole it will sign."""
+    unit.revocations.add(TokensRevoked("", "", 0, now + KEPT, now, key.id))

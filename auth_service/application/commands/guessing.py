@@ -1,37 +1,47 @@
 """Counting attempts at passwords: before the password is looked at, and taken back afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
 from auth_service.application.ports import UnitOfWork
 from auth_service.domain.audit import AuditEntry
-from auth_service.domain.errors import LoginThrottled
-from auth_service.domain.guessing import Charge, fresh
+from auth_service.domain.guessing import Charge, HeldBack, fresh, held_back
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class ChargeAttempt:
+class ChargeAttempt(Value, frozen=True):
     """Counts an attempt as a failure, before it is known to be one."""
 
     name: ClassVar[str] = "attempt.charge"
     charges: tuple[Charge, ...]
     now: datetime
 
-    def run(self, unit: UnitOfWork) -> None:
-        """Raises LoginThrottled, and counts nothing, when the attempt comes too early."""
+    def run(self, unit: UnitOfWork) -> HeldBack | None:
+        """Returns what it comes too early for, and counts nothing then; None if it may come."""
         tallies = unit.tallies.get([charge.key for charge in self.charges])
-        known = [(charge, tallies.get(charge.key, fresh(self.now))) for charge in self.charges]
-        wait = max((tally.wait(charge.rule, self.now) for charge, tally in known))
-        if wait > timedelta():
-            raise LoginThrottled(wait)
-        for charge, tally in known:
-            unit.tallies.put(charge.key, tally.charged(charge.rule, self.now))
+        held = held_back(self.charges, tallies, self.now)
+        if held is None:
+            for charge in self.charges:
+                tally = tallies.get(charge.key, fresh(self.now))
+                unit.tallies.put(charge.key, tally.charged(charge.rule, self.now))
+        return held
 
 
-@dataclass(frozen=True, slots=True)
-class RefundAttempt:
+class NoteThrottling(Value, frozen=True):
+    """Enters into the audit log that attempts are held back, unless it told so not long ago."""
+
+    name: ClassVar[str] = "audit.note_throttling"
+    charge: Charge
+    entry: AuditEntry
+
+    def run(self, unit: UnitOfWork) -> None:
+        """Enters it."""
+        if ChargeAttempt((self.charge.note,), self.entry.at).run(unit) is None:
+            unit.audit.append(self.entry)
+
+
+class RefundAttempt(Value, frozen=True):
     """Takes back what was counted of an attempt that nobody looked at."""
 
     name: ClassVar[str] = "attempt.refund"
@@ -42,8 +52,7 @@ class RefundAttempt:
         refund(unit, self.charges, succeeded=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordRefusal:
+class RecordRefusal(Value, frozen=True):
     """Enters into the audit log what was refused and therefore changed nothing."""
 
     name: ClassVar[str] = "audit.record_refusal"

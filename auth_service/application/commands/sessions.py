@@ -1,6 +1,5 @@
 """Beginning, continuing and ending sessions."""
 
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -19,31 +18,32 @@ from auth_service.domain.errors import (
 from auth_service.domain.guessing import Charge
 from auth_service.domain.sessions import MOST_SESSIONS, NewSession, RefreshToken
 from auth_service.domain.users import User
+from servicekit.values import Value, replace
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Value, frozen=True):
     """A session that was begun or goes on: its refresh token, and when it ends for good."""
 
+    hidden = ("refresh_token",)
     user: User
     session_id: str
-    refresh_token: str = field(repr=False)
+    refresh_token: str
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class BeginSession:
+class BeginSession(Value, frozen=True):
     """Signs in a user whose password was checked.
 
     Refuses one who was disabled, or got another password, since `verified_hash` was read.
     """
 
     name: ClassVar[str] = "session.begin"
+    hidden = ("verified_hash", "password_hash", "device_hash")
     user_id: str
-    verified_hash: str = field(repr=False)
-    password_hash: str = field(repr=False)
+    verified_hash: str
+    password_hash: str
     session: NewSession
-    device_hash: bytes = field(repr=False)
+    device_hash: bytes
     charges: tuple[Charge, ...]
     origin: Origin
     now: datetime
@@ -63,13 +63,13 @@ class BeginSession:
         return _begun(unit, user, self.session, self.now)
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshSession:
+class RefreshSession(Value, frozen=True):
     """Exchanges a refresh token for another one; a token that was spent ends its session."""
 
     name: ClassVar[str] = "session.refresh"
+    hidden = ("secret",)
     token: RefreshToken
-    secret: bytes = field(repr=False)
+    secret: bytes
     token_lifetime: timedelta
     origin: Origin
     now: datetime
@@ -102,8 +102,7 @@ class RefreshSession:
         return Begun(user, session.id, text, session.expires_at)
 
 
-@dataclass(frozen=True, slots=True)
-class LogOut:
+class LogOut(Value, frozen=True):
     """Ends the caller's session, or all sessions of the caller."""
 
     name: ClassVar[str] = "session.log_out"
@@ -128,17 +127,17 @@ class LogOut:
         return ended
 
 
-@dataclass(frozen=True, slots=True)
-class ChangePassword:
+class ChangePassword(Value, frozen=True):
     """Gives a user another password, ends all sessions and devices, and begins one session.
 
     `matched_hash` is the hash that the current password was found to match, or empty.
     """
 
     name: ClassVar[str] = "user.change_password"
+    hidden = ("matched_hash", "password_hash")
     user_id: str
-    matched_hash: str = field(repr=False)
-    password_hash: str = field(repr=False)
+    matched_hash: str
+    password_hash: str
     session: NewSession
     charges: tuple[Charge, ...]
     token_lifetime: timedelta

@@ -1,18 +1,18 @@
 """The keys that sign access tokens: the first one, others after it, and their encryption."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from auth_service.application.commands.ending import revoke_signed_with
 from auth_service.application.ports import UnitOfWork
 from auth_service.domain import signing_keys
 from auth_service.domain.audit import SYSTEM, Action, AuditEntry
 from auth_service.domain.events import SigningKeyAdded
 from auth_service.domain.signing_keys import SigningKey
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class EnsureSigningKey:
+class EnsureSigningKey(Value, frozen=True):
     """Gives an empty database its first signing key; later, and on replicas, there is one."""
 
     name: ClassVar[str] = "signing_key.ensure"
@@ -27,8 +27,7 @@ class EnsureSigningKey:
         return keys
 
 
-@dataclass(frozen=True, slots=True)
-class SealSigningKeys:
+class SealSigningKeys(Value, frozen=True):
     """Puts encrypted private keys in the place of readable ones."""
 
     name: ClassVar[str] = "signing_key.seal"
@@ -42,11 +41,10 @@ class SealSigningKeys:
                 unit.signing_keys.replace(key)
 
 
-@dataclass(frozen=True, slots=True)
-class RotateSigningKey:
+class RotateSigningKey(Value, frozen=True):
     """Adds the key to sign with next; with `at_once` all others are deleted.
 
-    Deleting them makes every token invalid that they signed: for a key that was stolen.
+    Deleting them makes every access token invalid that they signed: for a key that was stolen.
     """
 
     name: ClassVar[str] = "signing_key.rotate"
@@ -59,6 +57,7 @@ class RotateSigningKey:
         if self.at_once:
             for key in unit.signing_keys.all():
                 unit.signing_keys.remove(key.id)
+                revoke_signed_with(unit, key, self.now)
         unit.signing_keys.add(self.key)
         unit.events.append(SigningKeyAdded(self.key.id, self.now))
         reason = "all others deleted" if self.at_once else ""
@@ -68,8 +67,7 @@ class RotateSigningKey:
         return unit.signing_keys.all()
 
 
-@dataclass(frozen=True, slots=True)
-class RetireSigningKeys:
+class RetireSigningKeys(Value, frozen=True):
     """Deletes the keys whose last token has expired."""
 
     name: ClassVar[str] = "signing_key.retire"

@@ -1,17 +1,16 @@
 """Forgetting what is over, so that no table grows without end."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar
 
 from auth_service.application.ports import UnitOfWork
+from servicekit.values import Value
 
 AT_ONCE = 1_000
 EVENTS_KEPT = timedelta(days=7)
 
 
-@dataclass(frozen=True, slots=True)
-class ForgetExpired:
+class ForgetExpired(Value, frozen=True):
     """Deletes some sessions, devices, tickets, tallies, revocations and API keys that are over."""
 
     name: ClassVar[str] = "expired.forget"
@@ -22,8 +21,7 @@ class ForgetExpired:
         return unit.expired.forget(self.now, AT_ONCE)
 
 
-@dataclass(frozen=True, slots=True)
-class TrimEvents:
+class TrimEvents(Value, frozen=True):
     """Deletes some events that every follower has read, or has been away for too long to need."""
 
     name: ClassVar[str] = "events.trim"

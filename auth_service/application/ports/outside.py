@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from auth_service.domain.roles import Role
 from auth_service.domain.users import User
 from servicekit.identity import Jwks
+from servicekit.values import Value
 
 Random: TypeAlias = Callable[[int], bytes]
 """Returns so many bytes that nobody can guess."""
@@ -44,8 +44,7 @@ class PasswordHasher(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Value, frozen=True):
     """What an access token says: the user, the session or API key, and the role for this token."""
 
     user: User
@@ -53,8 +52,7 @@ class Subject:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class AccessToken:
+class AccessToken(Value, frozen=True):
     """A signed token, and how long it is good from its making on."""
 
     text: str

@@ -1,7 +1,6 @@
 """What is on disk, read beside the writer. Raises Unavailable when the database does not answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -13,10 +12,10 @@ from auth_service.domain.guessing import Tally
 from auth_service.domain.roles import Role
 from auth_service.domain.signing_keys import SigningKey
 from auth_service.domain.users import User
+from servicekit.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class UserQuery:
+class UserQuery(Value, frozen=True):
     """Conditions of a list of users; what is empty or None is no condition."""
 
     role: Role | None = None
@@ -25,16 +24,14 @@ class UserQuery:
     username_prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKeyQuery:
+class ApiKeyQuery(Value, frozen=True):
     """Whose API keys; those that are over at `now` only when asked for."""
 
     user_id: str
     active_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
+class AuditQuery(Value, frozen=True):
     """Conditions of a list of audit events; what is empty or None is no condition."""
 
     actor_id: str = ""

@@ -51,7 +51,12 @@ class OnJob(Value, frozen=True):
         unit.jobs.load([command.job_id for command in commands])
 
     def _job(self, unit: UnitOfWork) -> Job:
-        job = unit.jobs.get(self.job_id)
-        if not self.caller.may_see(job):
+        job = kept(unit, self.job_id)
+        if job is None or not self.caller.may_see(job):
             raise JobNotFound(self.job_id)
         return job
+
+
+def kept(unit: UnitOfWork, job_id: str) -> Job | None:
+    """A job as it stands, also if it is archived, or None."""
+    return unit.jobs.find(job_id) or unit.jobs.archived(job_id)

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import ClassVar
 
 from job_service.application.commands.acting import OnJob, Policy
-from job_service.application.commands.ending import end
 from job_service.application.commands.starting import queue_if_ready
+from job_service.application.commands.storing import store
 from job_service.application.ports import UnitOfWork
 from job_service.domain.approval import Rule, Rules
 from job_service.domain.errors import RulesChanged
-from job_service.domain.job import SYSTEM, Job, JobState
+from job_service.domain.job import SYSTEM, Job
 from job_service.domain.runs import Failure, FailureReason, Fault
+from job_service.domain.states import JobState
 from servicekit.errors import invalid
 from servicekit.values import Value
 
@@ -19,7 +20,8 @@ from servicekit.values import Value
 class ApproveJob(OnJob, frozen=True):
     """Approves a pending job and queues it where starts are automatic.
 
-    A job that needs two approvals waits for the second. Again by the same admin changes nothing.
+    A job that needs two approvals waits for the second. Again by the same admin changes nothing,
+    nor does a job change that others have approved and that has not ended.
     """
 
     name: ClassVar[str] = "job.approve"
@@ -32,9 +34,11 @@ class ApproveJob(OnJob, frozen=True):
 
         Raises:
             SelfApprovalForbidden: the job is the caller's and too large for one approver.
+            JobStateForbids: it has ended, and not after an approval by the caller.
         """
         job = self._job(unit)
-        if job.approved_at or any(it.approver_id == self.caller.id for it in job.approvals):
+        mine = any(it.approver_id == self.caller.id for it in job.approvals)
+        if mine or (job.approved_at and not job.state.ended):
             return job
         job, event = job.approve(self.caller.name, self.comment, self.now, self.caller.id)
         events = [event]
@@ -58,7 +62,7 @@ class RejectJob(OnJob, frozen=True):
         job = self._job(unit)
         if job.state is JobState.REJECTED:
             return job
-        return end(unit, job, job.reject(self.caller.name, self.reason, self.now))
+        return store(unit, job, job.reject(self.caller.name, self.reason, self.now))
 
 
 class ExpireRequests(Value, frozen=True):
@@ -84,7 +88,7 @@ class ExpireRequests(Value, frozen=True):
             return False
         message = f"Submitted {job.created_at:%Y-%m-%d %H:%M} UTC, and nobody decided in time."
         expired = Failure(Fault.PLATFORM, FailureReason.APPROVAL_EXPIRED, message)
-        end(unit, job, job.fail(expired, SYSTEM, self.now))
+        store(unit, job, job.fail(expired, SYSTEM, self.now))
         return True
 
 

@@ -5,11 +5,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from job_service.application.commands.acting import Caller, OnJob
-from job_service.application.commands.ending import end
+from job_service.application.commands.acting import Caller, OnJob, kept
+from job_service.application.commands.storing import store
 from job_service.application.ports import JobQuery, UnitOfWork
-from job_service.domain.job import Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.runs import Failure
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 
@@ -24,7 +25,7 @@ class CancelJob(OnJob, frozen=True):
         job = self._job(unit)
         if job.state is JobState.CANCELLED:
             return job
-        return end(unit, job, job.cancel(self.caller.name, self.reason, self.now))
+        return store(unit, job, job.cancel(self.caller.name, self.reason, self.now))
 
 
 class CancelKind(StrEnum):
@@ -67,13 +68,13 @@ class CancelJobs(Value, frozen=True):
         return [result for result in found if result]
 
     def _one(self, unit: UnitOfWork, job_id: str) -> Cancelled | None:
-        job = unit.jobs.find(job_id)
+        job = kept(unit, job_id)
         if job is None or not self.caller.may_see(job):
             return Cancelled(job_id, CancelKind.NOT_FOUND)
         if self.query and not self.query.shows(job.state):
             return None
         if not job.state.ended:
-            job = end(unit, job, job.cancel(self.caller.name, self.reason, self.now))
+            job = store(unit, job, job.cancel(self.caller.name, self.reason, self.now))
         elif job.state is not JobState.CANCELLED:
             return Cancelled(job_id, CancelKind.ALREADY_ENDED, job.state)
         return Cancelled(job_id, CancelKind.CANCELLED, job.state)
@@ -88,4 +89,4 @@ class EndJob(OnJob, frozen=True):
     def run(self, unit: UnitOfWork) -> Job:
         """The job as it stands then."""
         job = self._job(unit)
-        return end(unit, job, job.set_ended(self.failure, self.caller.name, self.now))
+        return store(unit, job, job.set_ended(self.failure, self.caller.name, self.now))

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
+from job_service.application.commands.acting import kept
 from job_service.application.ports import UnitOfWork
-from job_service.domain.errors import JobStateForbids
-from job_service.domain.job import Job, JobState
+from job_service.domain.errors import JobNotFound, JobStateForbids
+from job_service.domain.job import Job
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 
@@ -19,7 +21,7 @@ class Verb(Protocol):
 class NameState(Value, frozen=True):
     """Does the verb that leads to a state, unless the job is in it; ``verb`` is None if none does.
 
-    A state that no verb leads to is refused.
+    A state that no verb leads to is refused, and any for a job that has ended.
     """
 
     name: ClassVar[str] = "job.name_state"
@@ -34,9 +36,11 @@ class NameState(Value, frozen=True):
 
     def run(self, unit: UnitOfWork) -> Job:
         """The job as it stands then."""
-        job = unit.jobs.get(self.job_id)
+        job = kept(unit, self.job_id)
+        if job is None:
+            raise JobNotFound(self.job_id)
         if job.state is self.state:
             return job
-        if self.verb is None:
+        if self.verb is None or job.state.ended:
             raise JobStateForbids(f"be set to {self.state}", job.id, job.state)
         return self.verb.run(unit)

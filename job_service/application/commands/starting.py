@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import ClassVar
 
 from job_service.application.commands.acting import OnJob, Policy
-from job_service.application.commands.ending import end
+from job_service.application.commands.storing import store
 from job_service.application.ports import UnitOfWork
 from job_service.domain.dependencies import Met, how_far
 from job_service.domain.errors import JobStateForbids
-from job_service.domain.job import SYSTEM, Job, JobEvent, JobState
+from job_service.domain.job import SYSTEM, Job, JobEvent
 from job_service.domain.runs import Failure, FailureReason, Fault, further_run_id
+from job_service.domain.states import JobState
 from servicekit.values import Value
 
 
@@ -70,7 +71,7 @@ class ReleaseJobs(Value, frozen=True):
             return False
         met, other = dependencies_of(unit, job)
         if met is Met.NEVER:
-            end(unit, job, job.fail(_unmet(unit, other), SYSTEM, self.now))
+            store(unit, job, job.fail(_unmet(unit, other), SYSTEM, self.now))
             return True
         if job.state is not JobState.APPROVED:
             return False

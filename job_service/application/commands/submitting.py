@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import chain
 from typing import ClassVar
 
-from job_service.application.commands.acting import OnJob, Policy
+from job_service.application.commands.acting import OnJob, Policy, kept
 from job_service.application.commands.books import (
     accounts_charged,
     book,
@@ -22,11 +22,13 @@ from job_service.domain.errors import (
     JobStateForbids,
     QuotaExceeded,
 )
-from job_service.domain.job import Job, JobState, Kinship, Owner, submit
+from job_service.domain.job import Job, Owner
 from job_service.domain.quantity import period_end, period_of
 from job_service.domain.quotes import Terms
 from job_service.domain.runs import further_run_id
 from job_service.domain.spec import JobSpec
+from job_service.domain.states import JobState
+from job_service.domain.submitting import Kinship, submit
 from servicekit.values import Value, replace
 
 
@@ -67,10 +69,11 @@ class SubmitJob(Value, frozen=True):
         if not self.more_ids:
             return self._one(unit, self.job_id, self.run_id, Kinship(self.origin_id))
         self._check_quota_of_all(unit)
+        first = self._one(unit, self.job_id, self.run_id, Kinship("", self.job_id, 0))
         for place, job_id in enumerate(self.more_ids, 1):
             kinship = Kinship("", self.job_id, place)
             self._one(unit, job_id, further_run_id(job_id, 1), kinship)
-        return self._one(unit, self.job_id, self.run_id, Kinship("", self.job_id, 0))
+        return first
 
     def _one(self, unit: UnitOfWork, job_id: str, run_id: str, kinship: Kinship) -> Job:
         period = period_of(self.now)
@@ -106,7 +109,7 @@ class SubmitJob(Value, frozen=True):
 
     def _check_dependencies(self, unit: UnitOfWork) -> None:
         for dependency in self.spec.dependencies:
-            other = unit.jobs.find(dependency.job_id)
+            other = kept(unit, dependency.job_id)
             if other is None or not (self.sees_all or other.owner.id == self.owner.id):
                 raise DependencyNotFound(dependency.job_id)
             if how_far(dependency.condition, other.state) is Met.NEVER:
@@ -123,13 +126,15 @@ class SubmitJob(Value, frozen=True):
 class RetryJob(OnJob, frozen=True):
     """Submits a job that has ended again, as a new one of the same owner.
 
-    The new job waits for no others: those that the first one waited for have ended.
+    The new job waits for no others: those that the first one waited for have ended. Rules know it
+    by the ``role`` of its owner, and as a user's if somebody else submits it again.
     """
 
     name: ClassVar[str] = "job.submit"
     new_id: str
     run_id: str
     policy: Policy
+    role: str = "USER"
 
     def run(self, unit: UnitOfWork) -> Job:
         """The new job.
@@ -149,6 +154,7 @@ class RetryJob(OnJob, frozen=True):
             self.policy,
             self.now,
             origin_id=job.id,
+            role=self.role if self.caller.id == job.owner.id else "USER",
         ).run(unit)
 
 

@@ -38,6 +38,20 @@ class CreateWebhook(Value, frozen=True):
         return self.webhook
 
 
+class SealSecrets(Value, frozen=True):
+    """Puts encrypted secrets in the place of readable ones; ``secrets`` are (id, encrypted)."""
+
+    name: ClassVar[str] = "webhook.seal"
+    secrets: tuple[tuple[str, str], ...]
+
+    def run(self, unit: UnitOfWork) -> None:
+        """Nothing; a webhook that was deleted, or sealed by a replica, is left alone."""
+        for webhook_id, secret in self.secrets:
+            webhook = unit.webhooks.find(webhook_id)
+            if webhook is not None and not webhook.sealed:
+                unit.webhooks.save(replace(webhook, secret=secret, sealed=True))
+
+
 class DeleteWebhook(Value, frozen=True):
     """Deletes a webhook with all that it was still to be told."""
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from gpuaas.job.v1 import job_pb2, job_service_pb2, quota_pb2, quota_service_pb2
 from job_service.application.ports import EntryQuery, JobQuery
-from job_service.domain.job import JobState
 from job_service.domain.ledger import EntryKind
+from job_service.domain.states import JobState
 from job_service.entrypoints.decoding import fields
 from servicekit.errors import InvalidArgument, Violation, invalid
 

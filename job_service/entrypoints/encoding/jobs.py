@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from gpuaas.job.v1 import job_event_pb2, job_pb2
-from job_service.domain.job import Approval, EventKind, Job, JobEvent, JobState
+from job_service.domain.job import Approval, Job, JobEvent
+from job_service.domain.states import EventKind, JobState
 from job_service.domain.waiting import Waiting
 from job_service.entrypoints.encoding.money import write_money
 from job_service.entrypoints.encoding.runs import write_failure, write_run
@@ -32,6 +33,8 @@ def waiting_of(job: Job) -> job_pb2.WaitingReason:
     """Why a job waits, as far as its own state tells."""
     if job.state is JobState.APPROVED and (job.spec.dependencies or job.spec.not_before):
         return _DEPENDENCY if job.spec.dependencies else _not_before(job)
+    if job.state is JobState.PENDING and job.approvals_needed > 1:
+        return _several_approvals(job)
     if job.held_until:
         reason = job_pb2.WaitingReason(
             kind=job_pb2.WaitingReason.KIND_BACKOFF, message="Waits before it is tried again."
@@ -64,13 +67,16 @@ def job_message(job: Job) -> job_pb2.Job:
     return message
 
 
-def write_job(message: job_pb2.Job, job: Job) -> None:
-    """A job, in place."""
+def write_job(message: job_pb2.Job, job: Job, spec: bytes | None = None) -> None:
+    """A job, in place; its ``spec`` may be encoded already."""
     message.id = message.task_id = job.id
     message.owner_id = job.owner.id
     message.owner = job.owner.name
     message.team = job.owner.team
-    write_spec(message.spec, job.spec)
+    if spec is None:
+        write_spec(message.spec, job.spec)
+    else:
+        message.spec.MergeFromString(spec)
     message.state = STATES[job.state]
     message.status = job.state.value
     message.gpu_type = job.spec.resources.gpu_type
@@ -103,20 +109,30 @@ def write_event(
     revision: int,
     event_id: str,
     resume_token: str,
+    spec: bytes | None = None,
 ) -> None:
-    """An event of a job, in place."""
+    """An event of a job, in place; the job's ``spec`` may be encoded already."""
     message.revision = revision
     message.id = event_id
     message.kind = _EVENT_KINDS[event.kind]
     write_time(message.time, event.at)
     message.actor = event.actor
     message.reason = event.reason
-    write_job(message.job, event.job)
+    write_job(message.job, event.job, spec)
     message.resume_token = resume_token
     if event.previous_state:
         message.previous_state = STATES[event.previous_state]
     if event.job.run:
         message.run_id = event.job.run.id
+
+
+def _several_approvals(job: Job) -> job_pb2.WaitingReason:
+    """Who has approved a job that one approver is not enough for, and that another is missing."""
+    message = f"Waits for the approvals of {job.approvals_needed} admins, none of them its owner."
+    if job.approvals:
+        given = ", ".join(approval.approver for approval in job.approvals)
+        message = f"Approved by {given}; a second approver is missing."
+    return job_pb2.WaitingReason(kind=job_pb2.WaitingReason.KIND_APPROVAL, message=message)
 
 
 def _not_before(job: Job) -> job_pb2.WaitingReason:

@@ -34,12 +34,12 @@ def quota_message(quota: Quota) -> quota_pb2.Quota:
     )
 
 
-def granted(quota: Quota) -> quota_service_pb2.GrantHoursResponse:
+def grant_response(quota: Quota) -> quota_service_pb2.GrantHoursResponse:
     """The answer to a grant."""
     return quota_service_pb2.GrantHoursResponse(quota=quota_message(quota))
 
 
-def limited(quota: Quota) -> quota_service_pb2.SetQuotaResponse:
+def set_quota_response(quota: Quota) -> quota_service_pb2.SetQuotaResponse:
     """The answer to another limit."""
     return quota_service_pb2.SetQuotaResponse(quota=quota_message(quota))
 

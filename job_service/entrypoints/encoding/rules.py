@@ -5,14 +5,14 @@ from job_service.domain.approval import Rule, Rules
 from job_service.entrypoints.encoding.money import write_money
 
 
-def listed(rules: Rules) -> approval_service_pb2.ListApprovalRulesResponse:
+def list_rules_response(rules: Rules) -> approval_service_pb2.ListApprovalRulesResponse:
     """The answer that lists all rules."""
     return approval_service_pb2.ListApprovalRulesResponse(
         rules=[_rule(rule) for rule in rules.rules], version=rules.version
     )
 
 
-def stored(rules: Rules) -> approval_service_pb2.SetApprovalRulesResponse:
+def set_rules_response(rules: Rules) -> approval_service_pb2.SetApprovalRulesResponse:
     """The answer to other rules."""
     return approval_service_pb2.SetApprovalRulesResponse(
         rules=[_rule(rule) for rule in rules.rules], version=rules.version

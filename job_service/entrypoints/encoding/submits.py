@@ -5,8 +5,9 @@ from datetime import timedelta
 from gpuaas.job.v1 import job_pb2, job_service_pb2
 from job_service.application.commands.cancelling import Cancelled
 from job_service.domain.errors import BatchAborted
-from job_service.domain.job import Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.spec import JobSpec
+from job_service.domain.states import JobState
 from job_service.entrypoints.encoding.jobs import write_job
 from servicekit.errors import Failure
 from servicekit.values import replace

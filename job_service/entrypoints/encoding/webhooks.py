@@ -7,19 +7,17 @@ from job_service.domain.webhook import Delivery, Webhook
 from servicekit.wellknown import write_time
 
 
-def created(webhook: Webhook) -> webhook_service_pb2.CreateWebhookResponse:
-    """The answer to the one who created it, the only one that has the secret."""
-    return webhook_service_pb2.CreateWebhookResponse(
-        webhook=webhook_message(webhook), secret=webhook.secret
-    )
+def create_webhook_response(webhook: Webhook) -> webhook_service_pb2.CreateWebhookResponse:
+    """The answer to the one who created it; its secret is added where nothing is remembered."""
+    return webhook_service_pb2.CreateWebhookResponse(webhook=webhook_message(webhook))
 
 
-def deleted(_: None) -> webhook_service_pb2.DeleteWebhookResponse:
+def delete_webhook_response(_: None) -> webhook_service_pb2.DeleteWebhookResponse:
     """The answer to a deletion."""
     return webhook_service_pb2.DeleteWebhookResponse()
 
 
-def redelivered(_: None) -> webhook_service_pb2.RedeliverDeadLetterResponse:
+def redeliver_response(_: None) -> webhook_service_pb2.RedeliverDeadLetterResponse:
     """The answer to a redelivery."""
     return webhook_service_pb2.RedeliverDeadLetterResponse()
 

@@ -10,7 +10,7 @@ from job_service.application.commands.approving import SetApprovalRules
 from job_service.application.ports import Reader
 from job_service.entrypoints.decoding import fields
 from job_service.entrypoints.decoding.rules import approval_rules
-from job_service.entrypoints.encoding.rules import listed, stored
+from job_service.entrypoints.encoding.rules import list_rules_response, set_rules_response
 from job_service.entrypoints.grpc_api.calling import Context, caller
 from servicekit.idempotency import Idempotent
 from servicekit.logs import logger
@@ -30,7 +30,7 @@ class ApprovalApi(ApprovalServiceServicer):
         self, request: pb.ListApprovalRulesRequest, context: Context
     ) -> pb.ListApprovalRulesResponse:
         """Lists the rules, until somebody sets others those of the settings."""
-        return listed(await self.reader.approval_rules() or self.policy.rules)
+        return list_rules_response(await self.reader.approval_rules() or self.policy.rules)
 
     async def SetApprovalRules(
         self, request: pb.SetApprovalRulesRequest, context: Context
@@ -39,7 +39,9 @@ class ApprovalApi(ApprovalServiceServicer):
         reason = fields.text(request.reason, "reason")
         expected = request.expected_version if request.HasField("expected_version") else None
         command = SetApprovalRules(approval_rules(request), expected, self.policy)
-        response = await self.once(request, command, stored, pb.SetApprovalRulesResponse)
+        response = await self.once(
+            request, command, set_rules_response, pb.SetApprovalRulesResponse
+        )
         by = caller().name
         _log.info("approval rules set", by=by, reason=reason, version=response.version)
         return response

@@ -7,8 +7,8 @@ from job_service.application.commands import approving, cancelling, naming, star
 from job_service.application.commands.acting import Policy
 from job_service.application.commands.naming import Verb
 from job_service.application.ports import JobQuery, Reader
-from job_service.domain.job import JobState
 from job_service.domain.runs import Failure, FailureReason, Fault
+from job_service.domain.states import JobState
 from job_service.entrypoints.decoding import fields, filters
 from job_service.entrypoints.encoding.submits import cancel_response
 from job_service.entrypoints.grpc_api.calling import Context, answer, caller

@@ -24,6 +24,7 @@ from servicekit.clock import Clock
 from servicekit.errors import PermissionDenied, invalid
 from servicekit.idempotency import Idempotent
 from servicekit.ids import IdSource
+from servicekit.wire import Encoded
 from servicekit.writer import Writer
 
 
@@ -103,9 +104,9 @@ class JobApi(Submitting, QuotingJobs, Deciding, JobServiceServicer):
             write_run(message.runs.add(), job.id, run)
         return message
 
-    async def WatchJobs(
+    async def WatchJobs(  # type: ignore[override]  # encoded already, for all who watch
         self, request: pb.WatchJobsRequest, context: Context
-    ) -> AsyncIterator[pb.WatchJobsResponse]:
+    ) -> AsyncIterator[Encoded]:
         """Watches jobs."""
         wanted = _watched(request)
         with self.watch.counted(caller().id):

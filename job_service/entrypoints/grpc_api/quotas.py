@@ -13,7 +13,12 @@ from job_service.domain.errors import OwnerNotFound
 from job_service.domain.ledger import of_team, of_user
 from job_service.domain.quantity import period_of
 from job_service.entrypoints.decoding import fields, filters, grants
-from job_service.entrypoints.encoding.quotas import entry_message, granted, limited, quota_message
+from job_service.entrypoints.encoding.quotas import (
+    entry_message,
+    grant_response,
+    quota_message,
+    set_quota_response,
+)
 from job_service.entrypoints.grpc_api.calling import Context, caller, owner
 from servicekit.clock import Clock
 from servicekit.errors import invalid
@@ -65,7 +70,7 @@ class QuotaApi(QuotaServiceServicer):
             policy=self.policy,
             now=now,
         )
-        return await self.once(request, command, granted, pb.GrantHoursResponse)
+        return await self.once(request, command, grant_response, pb.GrantHoursResponse)
 
     async def SetQuota(self, request: pb.SetQuotaRequest, context: Context) -> pb.SetQuotaResponse:
         """Sets the limit of every month."""
@@ -79,7 +84,7 @@ class QuotaApi(QuotaServiceServicer):
             reason=fields.required(request.reason, "reason"),
             now=now,
         )
-        return await self.once(request, command, limited, pb.SetQuotaResponse)
+        return await self.once(request, command, set_quota_response, pb.SetQuotaResponse)
 
     async def ListQuotas(
         self, request: pb.ListQuotasRequest, context: Context

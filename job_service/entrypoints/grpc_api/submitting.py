@@ -78,7 +78,7 @@ class Submitting:
         """Submits a job that has ended again."""
         job_id = fields.required(request.job_id, "job_id")
         command = submitting.RetryJob(
-            job_id, caller(), self.clock.now(), self.new_id(), self.new_id(), self.policy
+            job_id, caller(), self.clock.now(), self.new_id(), self.new_id(), self.policy, role()
         )
         return await self.once(request, command, answer(pb.RetryJobResponse), pb.RetryJobResponse)
 

@@ -13,15 +13,15 @@ from job_service.application.commands.webhooks import (
     DeleteWebhook,
     RedeliverDeadLetter,
 )
-from job_service.application.ports import Reader, Sender
+from job_service.application.ports import Reader, Secrets, Sender
 from job_service.domain.errors import WebhookNotFound
 from job_service.domain.webhook import Webhook
 from job_service.entrypoints.decoding import fields, filters
 from job_service.entrypoints.encoding.webhooks import (
-    created,
+    create_webhook_response,
     dead_letter_message,
-    deleted,
-    redelivered,
+    delete_webhook_response,
+    redeliver_response,
     webhook_message,
 )
 from job_service.entrypoints.grpc_api.calling import Context, caller
@@ -39,6 +39,7 @@ class WebhookApi(WebhookServiceServicer):
     once: Idempotent[Any]
     reader: Reader
     sender: Sender
+    secrets: Secrets
     log: EventLog
     most_each: int
     clock: Clock
@@ -48,8 +49,8 @@ class WebhookApi(WebhookServiceServicer):
     async def CreateWebhook(
         self, request: pb.CreateWebhookRequest, context: Context
     ) -> pb.CreateWebhookResponse:
-        """Creates a webhook."""
-        asking = caller()
+        """Creates a webhook and shows its secret."""
+        asking, secret = caller(), self.new_secret()
         if request.everybody and not asking.is_admin:
             raise PermissionDenied("everybody: only an admin watches other users' jobs")
         states = filters.states(request.states)
@@ -59,14 +60,19 @@ class WebhookApi(WebhookServiceServicer):
             id=self.new_id(),
             owner_id=asking.id,
             url=request.url,
-            secret=self.new_secret(),
+            secret=secret,
             created_at=self.clock.now(),
             states=states,
             labels=labels,
             everybody=request.everybody,
         )
-        command = CreateWebhook(webhook, self.most_each, self.log.head)
-        return await self.once(request, command, created, pb.CreateWebhookResponse)
+        command = CreateWebhook(self.secrets.sealed(webhook), self.most_each, self.log.head)
+        answer = await self.once(
+            request, command, create_webhook_response, pb.CreateWebhookResponse
+        )
+        if answer.webhook.id == webhook.id:
+            answer.secret = secret  # What is remembered for a repeat does not have it.
+        return answer
 
     async def ListWebhooks(
         self, request: pb.ListWebhooksRequest, context: Context
@@ -86,7 +92,7 @@ class WebhookApi(WebhookServiceServicer):
     ) -> pb.DeleteWebhookResponse:
         """Deletes a webhook."""
         command = DeleteWebhook(_id(request.webhook_id), caller())
-        return await self.once(request, command, deleted, pb.DeleteWebhookResponse)
+        return await self.once(request, command, delete_webhook_response, pb.DeleteWebhookResponse)
 
     async def ListDeadLetters(
         self, request: pb.ListDeadLettersRequest, context: Context
@@ -112,7 +118,7 @@ class WebhookApi(WebhookServiceServicer):
         command = RedeliverDeadLetter(
             _id(request.webhook_id), delivery_id, caller(), self.clock.now()
         )
-        return await self.once(request, command, redelivered, pb.RedeliverDeadLetterResponse)
+        return await self.once(request, command, redeliver_response, pb.RedeliverDeadLetterResponse)
 
 
 def _id(webhook_id: str) -> str:

@@ -12,16 +12,19 @@ class Cell:
     Attributes:
         members: the set of them; a cell without any is not used again.
         lowest: the lowest of them.
+        withheld: whether anybody passed over members that were not allowed; then ``lowest`` does
+            not tell which member it would come to next.
         serial: number of its making.
     """
 
-    __slots__ = ("lowest", "members", "serial", "state")
+    __slots__ = ("lowest", "members", "serial", "state", "withheld")
 
     def __init__(self, state: State, serial: int) -> None:
         self.state = state
         self.serial = serial
         self.members = 0
         self.lowest = 0
+        self.withheld = False
 
     def change(self, bit: int) -> None:
         """Takes in a node, or lets it go."""
@@ -34,8 +37,9 @@ class Cells:
 
     Attributes:
         inhabited: the cells with members, by state.
-        log: cells in which a lower node than before has come, in order; ``start`` is the number of
-            its first entry. Whoever knows an older number has to look at all cells.
+        log: cells in which a lower node than before has come, in order, and those in which any has
+            come after some were withheld; ``start`` is the number of its first entry. Whoever knows
+            an older number has to look at all cells.
     """
 
     def __init__(self, nodes: Nodes) -> None:
@@ -82,7 +86,7 @@ class Cells:
         if cell is None:
             cell = self.inhabited[state] = Cell(state, self._serial)
             self._serial += 1
-        if not cell.members or node < cell.lowest:
+        if not cell.members or node < cell.lowest or cell.withheld:
             self.log.append(cell)
         cell.change(bit)
         self._cell_of[node] = cell

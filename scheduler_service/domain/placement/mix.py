@@ -94,22 +94,26 @@ def _content(shape: Shape) -> tuple[object, ...]:
 
 
 class Learned:
-    """A mix that grows with what arrives, and is looked at when it has doubled."""
+    """A mix that grows with what arrives, and is looked at when it has doubled.
+
+    Attributes:
+        mix: what was given, or else what had been observed when it had last doubled: whoever looks
+            at it, and whenever, sees the same.
+    """
 
     def __init__(self, mix: tuple[tuple[Shape, int], ...]) -> None:
-        self._given = mix
+        self.mix = mix
+        self._given = bool(mix)
         self._seen: Counter[Shape] = Counter()
         self._total = 0
 
-    @property
-    def mix(self) -> tuple[tuple[Shape, int], ...]:
-        """The mix that was given, or else what was observed."""
-        return self._given or tuple(self._seen.items())
-
     def observe(self, shape: Shape) -> bool:
-        """Takes note of an arrival; says whether the mix should be looked at again."""
+        """Takes note of an arrival; says whether the mix is another now."""
         if self._given:
             return False
         self._seen[shape] += 1
         self._total += 1
-        return self._total & (self._total - 1) == 0
+        if self._total & (self._total - 1):
+            return False
+        self.mix = tuple(self._seen.items())
+        return True

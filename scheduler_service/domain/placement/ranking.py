@@ -83,6 +83,7 @@ class Ranking:
                 del listed[cell]
             if cell.members and cell.members != members:
                 self._withheld[cell] = Score(cost, free)
+                cell.withheld = True
         return None
 
     def _list(self, found: Iterable[Cell], score: Scorer) -> None:

@@ -53,7 +53,8 @@ def hold_nodes(pool: Pool, now: int) -> None:
         if pool.holds and room < 0:
             break
         pool.holds.append(hold)
-    if before.nodes & ~pool.holds.nodes:
+    if [hold[:2] for hold in before] != [hold[:2] for hold in pool.holds]:
+        # Something may be kept from fewer now, be it the same nodes for somebody of a lower class.
         pool.nodes.freed += 1
 
 
@@ -112,7 +113,8 @@ def _hold(pool: Pool, job: Job, before: Hold | None, loads: _Loads) -> Hold | No
 
 def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
     """The nodes on which a job fits once what runs there has ended, the soonest done; or none."""
-    nodes, freed = pool.nodes, pool.nodes.freed
+    nodes = pool.nodes
+    counts = nodes.freed, nodes.taken
     closed = pool.excluded(job)
     usable = group.fit.usable & nodes.open & ~closed
     gone: dict[str, Job] = {}
@@ -131,7 +133,7 @@ def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
     for run in gone.values():
         for part in run.slices:
             nodes.take(part, run.request.shape)
-    nodes.freed = freed
+    nodes.freed, nodes.taken = counts
     return chosen
 
 

@@ -24,3 +24,20 @@ def remaining(job: Job, now: int, *, late: bool = False) -> int:
     if job.request.limit is not None:
         left = max(min(left, job.request.limit - attained), 1)
     return left
+
+
+def expected_end(job: Job, now: int) -> int:
+    """When a running job is expected to end, always later than ``now``.
+
+    As ``remaining``, but the same whenever it is asked until that time has passed: what has run for
+    longer than expected is expected to take twice as long, and again. What has passed its limit
+    will be stopped any moment.
+    """
+    begun = job.since - job.served
+    service = UNKNOWN if job.expected is None else job.expected
+    while begun + service <= now:
+        service += max(service, OVERDUE)
+    if job.request.limit is None or job.request.limit >= service:
+        return begun + service
+    limit = begun + job.request.limit
+    return limit if limit > now else limit + ((now - limit) // OVERDUE + 1) * OVERDUE

@@ -8,20 +8,25 @@ ends here, so that what waits for it has no predicted start: that is unknown, an
 from dataclasses import replace
 from heapq import heappop, heappush, merge
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from scheduler_service.domain.scheduling.assembly import rules_of
 from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Start
 from scheduler_service.domain.scheduling.durations import remaining
+from scheduler_service.domain.scheduling.fits import Fit
 from scheduler_service.domain.scheduling.planner import plan
 from scheduler_service.domain.scheduling.pool import Out, Pool
 from scheduler_service.domain.scheduling.positions import position
-from scheduler_service.domain.scheduling.requests import Job
+from scheduler_service.domain.scheduling.requests import Job, Shape
 
 WAITING = 2_000
 """Waiting workloads that a forecast looks at; what stands behind them is not predicted."""
 ENDS = 10_000
 """Ends of runs after which a forecast gives up."""
+
+
+Fits: TypeAlias = dict[Shape, Fit]
+"""Where shapes may run, as a copy of a pool has it."""
 
 
 class Forecast(NamedTuple):
@@ -45,15 +50,16 @@ def forecast(pool: Pool, now: int, *, new: Job | None = None, late: bool = False
         new: one more workload, as if it arrived now.
         late: with durations that nine of ten do not exceed, instead of those expected.
     """
-    copy = _copied(pool)
+    fits: Fits = {}
+    copy = _copied(pool, fits)
     if new is not None and position(pool, new, now) <= WAITING:
-        copy.wait(_twin(new, copy), now)
+        copy.wait(_twin(new, copy, fits), now)
     ends: list[tuple[int, int, Job, int]] = []
     for job in copy.running.values():
         _expect_end(ends, job, now, late)
     copy.changed = True
     at_once = _plan(copy, now, late, ends)
-    starts = {it.id: now for it in at_once if isinstance(it, Start)}
+    starts = {it.id: now for it in at_once if _lasts(copy, it)}
     for _ in range(ENDS):
         if not ends or not copy.queue.size:
             break
@@ -61,7 +67,7 @@ def forecast(pool: Pool, now: int, *, new: Job | None = None, late: bool = False
         if job.slices and job.starts == begun:
             copy.release(job, at)
             for decision in _plan(copy, at, late, ends):
-                if isinstance(decision, Start):
+                if _lasts(copy, decision):
                     starts.setdefault(decision.id, at)
     return Forecast(starts, at_once)
 
@@ -70,9 +76,14 @@ def _plan(copy: Pool, now: int, late: bool, ends: list[tuple[int, int, Job, int]
     out: Out = []
     plan(copy, now, out)
     for decision in out:
-        if isinstance(decision, Start):
+        if _lasts(copy, decision):
             _expect_end(ends, copy.running[decision.id], now, late)
     return out
+
+
+def _lasts(copy: Pool, decision: Decision) -> bool:
+    """Whether something starts, and is not stopped again at once in favour of another."""
+    return isinstance(decision, Start) and decision.id in copy.running
 
 
 def _expect_end(ends: list[tuple[int, int, Job, int]], job: Job, now: int, late: bool) -> None:
@@ -81,13 +92,13 @@ def _expect_end(ends: list[tuple[int, int, Job, int]], job: Job, now: int, late:
         heappush(ends, (end, job.sequence, job, job.starts))
 
 
-def _copied(pool: Pool) -> Pool:
+def _copied(pool: Pool, fits: Fits) -> Pool:
     """A pool in the same state. When is asked, not where: the first fit will do."""
     policy = replace(pool.policy, placement="first_fit")
     copy = Pool(pool.name, policy, rules_of(policy), _wait_again)
     copy.nodes = pool.nodes.copy()
     for job in pool.running.values():
-        twin = _twin(job, copy)
+        twin = _twin(job, copy, fits)
         twin.slices = job.slices
         copy.running[job.request.id] = twin
         if copy.ends is not None:
@@ -97,7 +108,7 @@ def _copied(pool: Pool) -> Pool:
             copy.shares.take(job.request, job.since)
     groups = (group.waiting for group in pool.queue.groups.values())
     for _, _, job in islice(merge(*groups), WAITING):
-        twin = _twin(job, copy)
+        twin = _twin(job, copy, fits)
         copy.wait(twin, job.since)
         hold = pool.holds.of(job)
         if hold is not None:
@@ -105,8 +116,13 @@ def _copied(pool: Pool) -> Pool:
     return copy
 
 
-def _twin(job: Job, pool: Pool) -> Job:
-    twin = Job(job.request, job.sequence, pool, job.fit)
+def _twin(job: Job, pool: Pool, fits: Fits) -> Job:
+    fit = fits.get(job.request.shape)
+    if fit is None:
+        # Whom others of the shape wait with, and whether it was found to fit nowhere, is the pool's
+        # own business: what is kept with the shape must not be shared.
+        fit = fits[job.request.shape] = replace(job.fit, group=None, blocked=-1)
+    twin = Job(job.request, job.sequence, pool, fit)
     twin.since, twin.waited = job.since, job.waited
     twin.served, twin.starts = job.served, job.starts
     twin.expected, twin.late, twin.aged = job.expected, job.late, job.aged

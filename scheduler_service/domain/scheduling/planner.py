@@ -18,11 +18,16 @@ Turn: TypeAlias = tuple[Key, Entry, int]
 """A group's turn: its rank, its entry that is looked at, and the place of that entry in it."""
 
 
+SHAPES_LOOKED_AT = 64
+"""At most so many shapes are tried before their turn."""
+
+
 def plan(pool: Pool, now: int, out: Out) -> None:
     """Starts what can start; costs what changed, not what waits."""
     if pool.watches_time:
         pool.let_age(now)
         hold_nodes(pool, now)
+    pool.put_off(now)
     pool.wake = None
     if pool.policy.preemption.repack:
         stopped = stop_all(pool, now)
@@ -74,7 +79,7 @@ def _in_order(pool: Pool, now: int, out: Out) -> None:
 def _by_turns(pool: Pool, shares: Shares, now: int, out: Out) -> None:
     """As ``_in_order``, with quotas, and with turns that change with every start."""
     nodes, preemption = pool.nodes, pool.preemption
-    turns = _turns(pool, shares, now)
+    turns, lean = _turns(pool, shares, now), _is_lean(pool)
     waiting_teams: set[str] = set()
     while turns:
         rank, entry, _ = heappop(turns)
@@ -94,6 +99,9 @@ def _by_turns(pool: Pool, shares: Shares, now: int, out: Out) -> None:
             if pool.policy.head is HeadRule.BLOCK:
                 waiting_teams.add(group.team)
             pool.let_go(job)
+            if lean:
+                # Its account's next was left out because of this one.
+                turns = _turns(pool, shares, now)
             continue
         slices = None
         if group.blocked != nodes.freed and group.fit.blocked != nodes.freed:
@@ -166,25 +174,59 @@ def _backfill(pool: Pool, first: Job, turns: list[Turn], now: int, out: Out) -> 
 
 
 def _turns(pool: Pool, shares: Shares, now: int) -> list[Turn]:
-    """The first of every group that may start or make room now, by rank."""
+    """The first of every group that may start, make room or hold up others now, by rank.
+
+    Left out, where they can do nothing of that, are groups that fit nowhere or are over their
+    quota, which are nearly all.
+    """
+    lean = _is_lean(pool)
+    holds_up = pool.policy.head is not HeadRule.SKIP
+    if lean:
+        _look_for_room(pool)
     freed, prefix = pool.nodes.freed, pool.ranks_before_shares
-    # What fits nowhere may still hold up the others, or stop them in its favour.
-    all_count = pool.preemption is not None or pool.policy.head is not HeadRule.SKIP
     ranks: dict[tuple[str, str], tuple[int, int]] = {}
+    stuck: set[tuple[str, str]] = set()
     turns: list[Turn] = []
     for entry in pool.queue.heads:
         group = _group(entry[2])
-        if not all_count and group.fit.blocked == freed:
-            continue
+        account = group.account
+        if lean:
+            unfit = group.fit.blocked == freed or group.blocked == freed
+            # Of what fits nowhere, the first of each account comes before its others in any case.
+            if unfit and (not holds_up or account in stuck):
+                continue
+            if shares.over(group.team, group.shape) > 0:
+                continue
+            if unfit:
+                stuck.add(account)
         rank: Key = 0
         if shares.fair:
-            account = group.team, group.user
             if account not in ranks:
                 ranks[account] = shares.rank(*account, now)
             rank = (entry[0][:prefix], ranks[account])
         turns.append((rank, entry, 0))
     heapify(turns)
     return turns
+
+
+def _is_lean(pool: Pool) -> bool:
+    """Whether what fits nowhere can neither stop others nor hold up its own team alone."""
+    if pool.preemption is not None or pool.holds:
+        return False
+    return pool.policy.head is not HeadRule.BLOCK
+
+
+def _look_for_room(pool: Pool) -> None:
+    """Finds out which shapes fit nowhere, once for all who ask for them."""
+    freed, looked_at = pool.nodes.freed, set()
+    for _, _, job in pool.queue.heads:
+        fit = job.fit
+        if fit.blocked != freed and id(fit) not in looked_at:
+            looked_at.add(id(fit))
+            if len(looked_at) > SHAPES_LOOKED_AT:
+                return
+            if pool.find(_group(job)) is None:
+                fit.blocked = freed
 
 
 def _rank(pool: Pool, shares: Shares, entry: Entry, now: int) -> Key:

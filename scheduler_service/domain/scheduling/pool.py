@@ -12,7 +12,7 @@ from scheduler_service.domain.scheduling.decisions import (
     PreemptionRule,
     Start,
 )
-from scheduler_service.domain.scheduling.durations import remaining
+from scheduler_service.domain.scheduling.durations import expected_end
 from scheduler_service.domain.scheduling.holds import Holds
 from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.policy import DAY, HeadRule, Policy
@@ -99,11 +99,11 @@ class Pool:
         ``expect`` sets what is expected of a job, as the policy wants it.
         """
         self._follow(policy, rules)
+        for job in [*self.running.values(), *self.queue.jobs()]:
+            expect(job)
         if self.ends is not None:
             for job in self.running.values():
                 self._expect_end(job, now)
-        for job in [*self.running.values(), *self.queue.jobs()]:
-            expect(job)
         if self.shares is not None:
             for job in self.running.values():
                 self.shares.take(job.request, now)
@@ -135,9 +135,8 @@ class Pool:
                 self._ageing = [it for it in self._ageing if it[2].group is not None]
                 heapify(self._ageing)
         heads = self.queue.add(job, group)
-        if heads and self.holds:
-            # What is kept from others may not be kept from this one.
-            group.blocked = -1
+        if heads:
+            self._look_anew(group)
         passes = self.policy.head is HeadRule.BACKFILL and group.blocked != self.nodes.freed
         if heads or passes or self.policy.preemption.repack:
             self.changed = True
@@ -157,14 +156,15 @@ class Pool:
         key = self.order.key(job, now)
         if group is None or key == job.key:
             return
-        self.queue.remove(job)
+        self._leave(job)
         job.key = key
-        self.queue.add(job, group)
+        if self.queue.add(job, group):
+            self._look_anew(group)
         self.changed = True
 
     def withdraw(self, job: Job) -> None:
         """Takes a job that waits out of the queue."""
-        if self.queue.remove(job):
+        if self._leave(job):
             self.changed = True
         self.aged_waiting -= job.aged
         self.let_go(job)
@@ -176,7 +176,7 @@ class Pool:
             due, _, job = heappop(ageing)
             waits_here = job.group is not None and job.pool is self
             if waits_here and self._ages_at(job) == due and not job.aged:
-                self.queue.remove(job)
+                self._leave(job)
                 job.aged = True
                 self.wait(job, now)
         every = self._rekey_every
@@ -208,13 +208,13 @@ class Pool:
         gone = list(victims)
         if job.group is None:
             return False
-        freed = self.nodes.freed
+        counts = self.nodes.freed, self.nodes.taken
         for victim in gone:
             self._give(victim.slices, victim.request.shape)
         slices = self.find(job.group, self.excluded(job))
         for victim in gone:
             self._take(victim.slices, victim.request.shape)
-        self.nodes.freed = freed
+        self.nodes.freed, self.nodes.taken = counts
         return slices is not None
 
     def excluded(self, job: Job) -> int:
@@ -247,11 +247,16 @@ class Pool:
         """What runs by its expected end, the soonest first, each with its end and arrival."""
         if self.ends is None:
             running = self.running.values()
-            return sorted((now + remaining(run, now), run.sequence, run) for run in running)
-        while self.ends and self.ends[0][0] <= now:
-            self._expect_end(self.ends.pop(0)[2], now)
+            return sorted((expected_end(run, now), run.sequence, run) for run in running)
+        self.put_off(now)
         ends: Iterable[tuple[int, int, Job]] = self.ends
         return ends
+
+    def put_off(self, now: int) -> None:
+        """Expects later ends of what runs longer than expected."""
+        if self.ends is not None:
+            while self.ends and self.ends[0][0] <= now:
+                self._expect_end(self.ends.pop(0)[2], now)
 
     def release(self, job: Job, now: int) -> None:
         """Gives back what a running job holds."""
@@ -338,12 +343,25 @@ class Pool:
         sharing = bool(policy.quotas) or policy.fair_share.enabled
         self.shares = Shares(policy) if sharing else None
 
+    def _leave(self, job: Job) -> bool:
+        """Takes a job out of the queue; says whether it headed its group."""
+        group = job.group
+        headed = self.queue.remove(job)
+        if headed and group is not None:
+            self._look_anew(group)
+        return headed
+
+    def _look_anew(self, group: Group) -> None:
+        """What is kept from the first of a group before may not be kept from the one now."""
+        if self.holds:
+            group.blocked = -1
+
     def _ages_at(self, job: Job) -> int:
         """When a job that waits now will have waited too long, all its waits together."""
         return job.since - job.waited + self.policy.ageing
 
     def _expect_end(self, job: Job, now: int) -> None:
-        job.end = now + remaining(job, now)
+        job.end = expected_end(job, now)
         if self.ends is not None:
             self.ends.add((job.end, job.sequence, job))
 

@@ -22,17 +22,19 @@ class Group:
 
     Attributes:
         queue: where they wait.
+        account: whose use counts for their rank, a team and a user.
         waiting: entries in order.
         blocked: the pool's count of freed room when the first of them was last found not to fit;
             -1 when that is not known.
     """
 
-    __slots__ = ("blocked", "fit", "key", "queue", "shape", "team", "user", "waiting")
+    __slots__ = ("account", "blocked", "fit", "key", "queue", "shape", "team", "user", "waiting")
 
     def __init__(self, key: GroupKey, fit: "Fit", queue: "Queue") -> None:
         self.queue = queue
         self.key = key
         self.shape, self.team, self.user = key
+        self.account = key[1:]
         self.fit = fit
         self.waiting: SortedList = SortedList()
         self.blocked = -1

@@ -7,8 +7,8 @@ reservation, and others may start if they are expected to end before it or leave
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from scheduler_service.domain.scheduling.ahead import Ahead
 from scheduler_service.domain.scheduling.pool import Pool
-from scheduler_service.domain.scheduling.queue import Group
 from scheduler_service.domain.scheduling.requests import Job, Shape, Slices
 
 _TRIED = 50
@@ -78,35 +78,15 @@ def reserve(pool: Pool, job: Job, now: int) -> Reservation | None:
     group = job.group
     if group is None:
         return None
-    nodes = pool.nodes
-    freed = nodes.freed
-    lacking = _lacking(pool, group)
-    closed = pool.excluded(job)
-    released: list[Job] = []
-    found: Reservation | None = None
-    for end, _, run in pool.next_ends(now):
-        for part in run.slices:
-            nodes.give(part, run.request.shape)
-            if group.fit.usable & nodes.bit[part.node]:
-                lacking -= part.devices.bit_count() * part.milli
-        released.append(run)
-        if lacking <= 0:
-            slices = pool.find(group, closed)
-            if slices is not None:
-                found = Reservation(
-                    job,
-                    pool.released,
-                    len(released),
-                    end,
-                    slices,
-                    _spare(pool, slices, group.shape),
-                )
-                break
-    for run in released:
-        for part in run.slices:
-            nodes.take(part, run.request.shape)
-    nodes.freed = freed
-    return found
+    ahead = Ahead(pool, group, pool.excluded(job), now)
+    depth = ahead.first_fit()
+    reservation = None
+    if depth is not None:
+        at, slices = ahead.turn_to(depth), ahead.find() or ()
+        spare = _spare(pool, slices, group.shape)
+        reservation = Reservation(job, pool.released, depth, at, slices, spare)
+    ahead.close()
+    return reservation
 
 
 class Blockers(NamedTuple):
@@ -129,14 +109,6 @@ def blockers(pool: Pool, job: Job, now: int) -> Blockers:
         if others and pool.fits_without(job, others):
             runs = others
     return Blockers(tuple(run.request.id for run in runs), reservation.at)
-
-
-def _lacking(pool: Pool, group: Group) -> int:
-    """Thousandths of devices that a job needs beyond those of its nodes that are idle."""
-    nodes = pool.nodes
-    usable = group.fit.usable & nodes.open
-    idle = sum(count * (bucket & usable).bit_count() for count, bucket in enumerate(nodes.buckets))
-    return group.shape.total_milli - 1000 * idle
 
 
 def _spare(pool: Pool, slices: Slices, shape: Shape) -> dict[int, tuple[int, int, int]]:

@@ -1,6 +1,5 @@
 """What sessions, devices, keys, tickets, tallies and revocations promise, whatever is behind."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -21,6 +20,7 @@ from auth_service.domain.signing_keys import SigningKey
 from auth_service.domain.tickets import Ticket
 from servicekit.errors import Aborted, OutOfRange
 from servicekit.eventlog import EventLog
+from servicekit.values import replace
 from tests.contract.auth_service.conftest import Store
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -154,6 +154,15 @@ async def test_signing_keys_are_kept_and_removed(store: Store) -> None:
 def revoked(session_id: str, generation: int, ends: datetime) -> TokensRevoked:
     """A revocation of u1's."""
     return TokensRevoked("u1", session_id, generation, ends, NOW)
+
+
+async def test_a_key_is_revoked_for_everybody(store: Store) -> None:
+    """As itself, and not as a session that nobody has."""
+    news = [TokensRevoked("", "", 0, NOW + HOUR, NOW, key) for key in ("k1", "k2")]
+    for each in news:
+        await store.do(lambda unit, each=each: unit.revocations.add(each))  # type: ignore[misc]
+    expected = RevocationsInForce(2, [(1, news[0]), (2, news[1])])
+    assert expected == await store.keys.revocations(NOW)
 
 
 async def test_revocations_are_in_force_until_they_expire(store: Store) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,6 +14,7 @@ from auth_service.domain.events import UserRegistered
 from auth_service.domain.roles import Role
 from auth_service.domain.users import User
 from servicekit.errors import Aborted
+from servicekit.values import replace
 from tests.contract.auth_service.conftest import Do, Store
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
@@ -32,6 +32,7 @@ ADA = User(
     password_change_required=True,
     last_login_at=NOW + timedelta(days=1),
 )
+
 BOB = User("u2", "bob", "h", Role.USER, NOW, NOW)
 
 

@@ -13,9 +13,10 @@ from job_service.application.commands.starting import ReleaseJobs
 from job_service.application.following import ApplyReports
 from job_service.application.ports import JobQuery, UnitOfWork
 from job_service.domain.dependencies import Dependency
-from job_service.domain.job import EventKind, JobState, Kinship, submit
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import RetryRule, Run
+from job_service.domain.states import EventKind, JobState
+from job_service.domain.submitting import Kinship, submit
 from servicekit.clock import to_micros
 from servicekit.database import Database
 from servicekit.errors import Aborted

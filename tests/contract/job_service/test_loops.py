@@ -9,11 +9,11 @@ import pytest
 from job_service.adapters.documents import actor_of, decode_event
 from job_service.application.commands.offers import NoteOffers
 from job_service.application.following import READER
-from job_service.domain.job import JobState
 from job_service.domain.offers import Offer, Offers, Places
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import FailureReason, RetryRule
 from job_service.domain.spec import ResourceType
+from job_service.domain.states import JobState
 from job_service.entrypoints.loops import FORWARD, Catalogue, Follower, Forwarder
 from servicekit.clock import SystemClock
 from servicekit.errors import Unavailable

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from job_service.application.ports import EntryQuery, JobQuery
-from job_service.domain.job import Change, JobState
+from job_service.domain.job import Change
 from job_service.domain.ledger import EntryKind, of_user
 from job_service.domain.spec import ResourceSpec
+from job_service.domain.states import JobState
 from servicekit.clock import to_micros
 from servicekit.values import replace
 from tests.contract.job_service.conftest import Store

@@ -2,33 +2,49 @@
 
 from datetime import timedelta
 
+import pytest
+
+from job_service.application.commands.cancelling import CancelJobs, CancelKind
 from job_service.application.commands.retention import ArchiveJobs, ForgetDeadLetters, TrimLog
+from job_service.application.commands.submitting import RetryJob
 from job_service.application.commands.webhooks import PlanDeliveries, RecordAttempts
+from job_service.application.following import ApplyReports
 from job_service.application.ports import EntryQuery, JobQuery
-from job_service.domain.job import JobState
+from job_service.domain.dependencies import Dependency
+from job_service.domain.errors import DependencyNotMet, JobStateForbids
+from job_service.domain.reports import ReportKind
+from job_service.domain.states import JobState
 from job_service.domain.webhook import Attempt
 from servicekit.values import replace
 from tests.contract.job_service.conftest import Store
 from tests.fakes.jobs import (
+    ADA_CALLS,
     NOW,
     approve_command,
     cancel_command,
     later,
+    policy,
     reject_command,
+    report,
+    spec,
+    start_command,
     submit_command,
 )
 from tests.fakes.webhooks import HOOK, create_command, delivery
 
 AFTER = later(10)
+AUTO = policy(hours=100, auto_hours=100)
 
 
-async def filled(store: Store) -> Store:
+async def filled(
+    store: Store, first: str = "j1", second: str = "j2", third: str = "j3", fourth: str = "j4"
+) -> Store:
     """Two jobs that ended a second after NOW, one that ended later, and one that has not."""
-    for job_id in ("j1", "j2", "j3", "j4"):
+    for job_id in (first, second, third, fourth):
         await store.run(submit_command(job_id))
-    await store.run(cancel_command("j1"))
-    await store.run(reject_command("j2"))
-    await store.run(replace(cancel_command("j3"), now=later(20)))
+    await store.run(cancel_command(first))
+    await store.run(reject_command(second))
+    await store.run(replace(cancel_command(third), now=later(20)))
     return store
 
 
@@ -45,6 +61,29 @@ async def test_finished_jobs_are_archived_and_still_got_by_id(store: Store) -> N
     assert ["j3", "j4"] == sorted(job.id for job in left)
     assert before == await store.reader.job("j1")
     assert entries == await store.reader.entries(EntryQuery("user:u1"), None, 99)
+
+
+async def test_an_archived_job_is_still_the_job_that_it_was(store: Store) -> None:
+    """It can be submitted again and waited for, and nothing else happens to it any more."""
+    await store.run(submit_command("j1", policy=AUTO))
+    await store.run(ApplyReports((report(ReportKind.SUCCEEDED, at=later()),)))
+    await filled(store, "j2", "j3", "j4", "j5")
+    await store.run(ArchiveJobs(("j1", "j2", "j3"), AFTER))
+    cancelled = await store.run(CancelJobs(("j1", "j2", "j9"), ADA_CALLS, AFTER, ""))
+    assert [CancelKind.ALREADY_ENDED, CancelKind.CANCELLED, CancelKind.NOT_FOUND] == [
+        it.kind for it in cancelled
+    ]
+    assert JobState.CANCELLED is (await store.run(cancel_command("j2"))).state
+    for forbidden in (cancel_command("j1"), approve_command("j3"), start_command("j1")):
+        with pytest.raises(JobStateForbids):
+            await store.run(forbidden)
+    again = RetryJob("j2", ADA_CALLS, AFTER, "n1", "run of n1", policy())
+    assert "j2" == (await store.run(again)).origin_id
+    met = spec(dependencies=(Dependency("j1"),))
+    assert JobState.QUEUED is (await store.run(submit_command("j6", spec=met, policy=AUTO))).state
+    never = spec(dependencies=(Dependency("j2"),))
+    with pytest.raises(DependencyNotMet):
+        await store.run(submit_command("j7", spec=never, policy=AUTO))
 
 
 async def test_an_archived_job_is_counted_no_more(database_store: Store) -> None:

@@ -12,11 +12,12 @@ from job_service.application.commands.batches import SubmitJobs
 from job_service.application.following import ApplyReports
 from job_service.application.ports import AccountQuery, EntryQuery, UnitOfWork
 from job_service.domain.errors import BatchAborted, JobNotFound, QuotaExceeded
-from job_service.domain.job import Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.ledger import STANDING, Account, Entry, EntryKind
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import Failure, FailureReason, Fault
 from job_service.domain.spec import ResourceSpec, ResourceType, Simulation, Strategy
+from job_service.domain.states import JobState
 from servicekit.errors import Aborted
 from servicekit.values import replace
 from tests.contract.job_service.conftest import Store

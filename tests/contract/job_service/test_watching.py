@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from gpuaas.job.v1.job_service_pb2 import WatchJobsResponse
 from job_service.adapters.documents import decode_event
 from job_service.adapters.reader import SqlReader
 from job_service.application.ports import JobQuery
@@ -31,7 +32,9 @@ async def test_what_overtakes_the_snapshot_comes_after_it(database_store: Store)
     watch = JobWatch(reader, storage.log, decode_event, SystemClock())
     messages = watch.follow(EVERYTHING, "", snapshot=True)
     async with asyncio.timeout(10):
-        first, second = await anext(messages), await anext(messages)
+        first, second = [
+            WatchJobsResponse.FromString((await anext(messages)).message) for _ in range(2)
+        ]
     assert [["j1"], ["j2"]] == [[event.job.id for event in it.events] for it in (first, second)]
     assert [1, 2] == [it.events[0].revision for it in (first, second)]
 
@@ -50,8 +53,8 @@ async def test_what_a_replica_wrote_is_in_the_snapshot_and_not_in_the_stream(
     watch = JobWatch(reader, storage.log, decode_event, SystemClock())
     messages = watch.follow(EVERYTHING, "", snapshot=True)
     async with asyncio.timeout(10):
-        first = await anext(messages)
+        first = WatchJobsResponse.FromString((await anext(messages)).message)
         following = asyncio.ensure_future(anext(messages))
         await database_store.run(submit_command("j2"))
-        second = await following
+        second = WatchJobsResponse.FromString((await following).message)
     assert [["j1"], ["j2"]] == [[event.job.id for event in it.events] for it in (first, second)]

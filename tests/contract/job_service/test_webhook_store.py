@@ -9,7 +9,7 @@ from job_service.application.commands.webhooks import ClaimDeliveries, DeleteWeb
 from job_service.application.ports import UnitOfWork
 from job_service.domain.approval import Decision, Rule, Rules
 from job_service.domain.errors import RulesChanged, WebhookLimitReached
-from job_service.domain.job import JobState
+from job_service.domain.states import JobState
 from servicekit.values import replace
 from tests.contract.job_service.conftest import Store
 from tests.fakes.jobs import ADMIN_CALLS, NOW, approve_command, later, policy, submit_command

@@ -192,3 +192,17 @@ def _fingerprint(request: pb.RegisterRequest) -> bytes:
     """What the remembered request would be known by if the password were left in it."""
     content = request.SerializeToString(deterministic=True)
     return hashlib.blake2b(content, digest_size=16).digest()
+
+
+async def test_registrations_from_one_address_have_a_budget(open_house: Open) -> None:
+    """Also tried ones, which tell whether a name is taken; signing in has a budget of its own."""
+    async with open_house(registrations_per_address=4) as house:
+        await house.register()
+        taken = await failure_of(house.register())
+        throttled = await failure_of(house.register("Grace"))
+        assert ("USERNAME_TAKEN", "REGISTRATION_THROTTLED") == (taken.reason, throttled.reason)
+        assert Kind.RESOURCE_EXHAUSTED is throttled.kind
+        assert throttled.retry_after is not None
+        assert timedelta(minutes=29) < throttled.retry_after <= timedelta(minutes=30)
+        assert 1 == len(await people(house))
+        await house.login()

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import grpc
 import jwt
 import pytest
 
 from auth_service.adapters.tables import AUDIT_EVENTS, AUDIT_LOG, SIGNING_KEYS, USERS
 from gpuaas.auth.v1 import auth_service_pb2 as pb
 from servicekit.config import ConfigurationError
+from servicekit.statuses import failure_from_rpc
 from tests.service.auth_service.conftest import House, Open, bearer, failure_of, stored
 
 # From passlib's documentation of pbkdf2_sha256.
@@ -89,12 +91,22 @@ async def test_a_stolen_key_is_replaced_at_once(open_house: Open, operator: Oper
         await house.register()
         login = await house.login()
         [old] = await key_ids(house)
+        await house.current_user(login.access_token)  # Which is remembered as good.
         assert 0 == (await operator.beside("rotate-keys", "--at-once")).returncode
 
         async def the_old_one_is_gone() -> bool:
             return old not in await key_ids(house)
 
         await until(the_old_one_is_gone)
+
+        async def its_tokens_are_refused() -> bool:
+            try:
+                await house.current_user(login.access_token)
+            except grpc.aio.AioRpcError as error:
+                return failure_from_rpc(error).reason == "TOKEN_REVOKED"
+            return False
+
+        await until(its_tokens_are_refused)
         refresh = pb.RefreshTokenRequest(refresh_token=login.refresh_token)
         answer = await house.stub.RefreshToken(refresh)
         assert await key_ids(house) == [jwt.get_unverified_header(answer.access_token)["kid"]]

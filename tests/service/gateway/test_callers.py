@@ -51,6 +51,19 @@ async def test_a_key_whose_token_was_ended_is_exchanged_again(
     assert "Bearer key-token-2" == tokens(witness, "GetJob")[-1]
 
 
+async def test_a_stream_with_such_a_key_is_opened_all_the_same(
+    client: httpx.AsyncClient, witness: Witness
+) -> None:
+    """Also by a script that does nothing but watch, which would wait for half of a token's time."""
+    async with client.stream("GET", WATCH, headers=KEY) as answer:
+        await read(answer, 1)
+    witness.ended_tokens = {"Bearer key-token-1"}
+    async with client.stream("GET", WATCH, headers=KEY) as answer:
+        assert 200 == answer.status_code
+        await read(answer, 1)
+    assert "Bearer key-token-2" == tokens(witness, "WatchJobs")[-1]
+
+
 async def test_a_wrong_key_is_401(client: httpx.AsyncClient, witness: Witness) -> None:
     """With auth_service's own reason, and nothing reaches another service."""
     headers = {"authorization": "Bearer gpuaas_bad"}

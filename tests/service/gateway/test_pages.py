@@ -58,6 +58,14 @@ async def test_metrics_count_by_route_and_status(client: httpx.AsyncClient) -> N
     assert "some-id" not in text
 
 
+async def test_in_production_metrics_are_not_for_everybody() -> None:
+    """They have an address of their own there."""
+    safe = {"plaintext": True, "http_plaintext": True, "service_password": "Gq5v-3kZr-8wTn-x2Lm"}
+    async with running(environment="production", **safe) as house:
+        answer = await house.client.get("/metrics")
+    assert (404, "ROUTE_NOT_FOUND") == (answer.status_code, answer.json()["reason"])
+
+
 async def test_the_root_tells_where_things_are(client: httpx.AsyncClient) -> None:
     """What it is, and each place it names is there."""
     places = (await client.get("/")).json()

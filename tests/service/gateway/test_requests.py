@@ -19,6 +19,7 @@ async def test_submit_answers_with_the_bare_job(client: httpx.AsyncClient) -> No
 
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/json"
+    assert "no-store" == answer.headers["cache-control"]
     body = answer.json()
     assert ("job-1", "JOB_STATE_PENDING", "1") == (body["id"], body["state"], body["version"])
 

@@ -15,7 +15,7 @@ from gpuaas.job.v1.approval_service_pb2_grpc import ApprovalServiceStub
 from gpuaas.job.v1.job_service_pb2_grpc import JobServiceStub
 from gpuaas.job.v1.quota_service_pb2_grpc import QuotaServiceStub
 from gpuaas.job.v1.webhook_service_pb2_grpc import WebhookServiceStub
-from job_service.adapters.tables import ACCOUNTS, JOBS, LEDGER, PLUMBING
+from job_service.adapters.tables import ACCOUNTS, JOBS, LEDGER, PLUMBING, WEBHOOKS
 from job_service.bootstrap import Service, running
 from job_service.config import Settings
 from servicekit import failpoints, logs, migrations
@@ -144,7 +144,7 @@ class House:
 
     async def stored(self) -> dict[str, int]:
         """How many rows there are of everything that a request could leave behind."""
-        tables = [JOBS, ACCOUNTS, LEDGER, PLUMBING.events, PLUMBING.requests]
+        tables = [JOBS, ACCOUNTS, LEDGER, WEBHOOKS, PLUMBING.events, PLUMBING.requests]
         return {table.name: await self.count(table) for table in tables}
 
     async def count(self, table: sa.Table) -> int:
@@ -153,7 +153,7 @@ class House:
         return int(await self.service.database.read(lambda it: it.execute(statement).scalar_one()))
 
 
-NOTHING = {"jobs": 0, "accounts": 0, "ledger": 0, "events": 0, "requests": 0}
+NOTHING = dict.fromkeys(("jobs", "accounts", "ledger", "webhooks", "events", "requests"), 0)
 
 
 @pytest.fixture(autouse=True)

@@ -149,7 +149,7 @@ async def test_only_admins_see_and_set_rules(house: House) -> None:
 
 
 async def test_a_large_job_takes_two_admins_and_not_its_owner(open_house: Open) -> None:
-    """Its approvals are told one by one."""
+    """Its approvals are told one by one, and while it waits, how many are missing."""
     async with open_house(two_approvers_gpu_hours=4.0) as house:
         house.tokens["grace"] = house.identities.token("grace", Role.ADMIN)
         job = await house.submit("grace", estimated_hours=5)
@@ -160,6 +160,13 @@ async def test_a_large_job_takes_two_admins_and_not_its_owner(open_house: Open) 
         first = await house.approve(job.id, "root", comment="fine by me")
         assert State.JOB_STATE_PENDING == first.state
         assert first == await house.approve(job.id, "root")
+        assert [
+            (job_pb2.WaitingReason.KIND_APPROVAL, text)
+            for text in (
+                "Waits for the approvals of 2 admins, none of them its owner.",
+                "Approved by root; a second approver is missing.",
+            )
+        ] == [(it.waiting.kind, it.waiting.message) for it in (job, await house.get(job.id))]
         second = await house.approve(job.id, "alan")
         assert State.JOB_STATE_QUEUED == second.state
         assert [("root", "fine by me"), ("alan", "")] == [

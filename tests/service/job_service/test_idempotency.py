@@ -9,9 +9,9 @@ from gpuaas.job.v1 import job_pb2, quota_service_pb2
 from gpuaas.job.v1 import job_service_pb2 as pb
 from servicekit import failpoints
 from servicekit.errors import FailedPrecondition, InvalidArgument, Unavailable
-from tests.service.job_service.conftest import House, Open
+from tests.service.job_service.conftest import NOTHING, House, Open
 
-ONE_JOB = {"jobs": 1, "accounts": 1, "ledger": 2, "events": 1, "requests": 1}
+ONE_JOB = NOTHING | {"jobs": 1, "accounts": 1, "ledger": 2, "events": 1, "requests": 1}
 
 
 async def test_fifty_at_once_with_one_id_are_one_job(open_either: Open) -> None:

@@ -1,11 +1,11 @@
 """Runs, retries, dependencies, arrays and times over a true server and a commanded scheduler."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from gpuaas.job.v1 import job_event_pb2, job_pb2, run_pb2
 from gpuaas.job.v1 import job_service_pb2 as pb
 from gpuaas.scheduler.v1 import workload_pb2
-from servicekit.clock import SystemClock
+from servicekit.clock import ManualClock
 from servicekit.wellknown import timestamp
 from tests.service.job_service.conftest import AUTO, House, Open, State
 from tests.service.job_service.scheduler import Outcome, finished, preempted, started
@@ -118,13 +118,15 @@ async def test_a_job_starts_after_the_one_it_waits_for(auto_house: House) -> Non
 
 async def test_a_job_starts_when_its_time_has_come(open_house: Open) -> None:
     """Also if the service was away meanwhile."""
-    soon = SystemClock().now() + timedelta(seconds=0.3)
-    async with open_house(**AUTO) as house:
+    clock = ManualClock(datetime.now(UTC))
+    soon = clock.now() + timedelta(minutes=1)
+    async with open_house(clock, **AUTO) as house:
         job = await house.submit(spec=job_pb2.JobSpec(not_before=timestamp(soon)))
         assert State.JOB_STATE_APPROVED == job.state
         assert job_pb2.WaitingReason.KIND_NOT_BEFORE == job.waiting.kind
         assert timestamp(soon) == job.waiting.start_earliest
-    async with open_house(**AUTO) as house:
+    clock.advance(timedelta(minutes=1))
+    async with open_house(clock, **AUTO) as house:
         workload = await workload_of(house, job)
         assert job.id == workload.job_id
         job = await house.get(job.id)

@@ -7,6 +7,7 @@ import hmac
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -16,11 +17,13 @@ import sqlalchemy as sa
 
 from gpuaas.job.v1 import job_pb2, webhook_pb2
 from gpuaas.job.v1 import webhook_service_pb2 as pb
-from job_service.adapters.tables import DELIVERIES, WEBHOOKS
+from job_service.adapters.tables import DELIVERIES, PLUMBING, WEBHOOKS
 from servicekit.errors import FailedPrecondition, InvalidArgument, NotFound, PermissionDenied
 from tests.service.job_service.conftest import House, Open
 
 ANYWHERE = {"webhooks_anywhere": True}
+KEY = {"key_encryption_key": base64.b64encode(bytes(range(32))).decode()}
+OTHER_KEY = {"key_encryption_key": base64.b64encode(bytes(32)).decode()}
 POLL = timedelta(milliseconds=20)
 
 
@@ -99,6 +102,13 @@ async def settled(house: House) -> None:
             await house.service.log.wait(house.service.log.head, patience=POLL)
 
 
+def signed_with(secret: str, headers: dict[str, str], body: bytes) -> bool:
+    """Whether a delivery carries the signature of this secret."""
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(secret.encode(), signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}" == headers["webhook-signature"]
+
+
 async def test_changes_are_told_signed(open_either: Open, receiver: Receiver) -> None:
     """Each once, with its event's id, as the contract's JSON; the secret checks the signature."""
     async with open_either(**ANYWHERE) as house:
@@ -115,10 +125,7 @@ async def test_changes_are_told_signed(open_either: Open, receiver: Receiver) ->
         for headers, body in told:
             event = orjson.loads(body)
             assert (job.id, headers["webhook-id"]) == (event["job"]["id"], event["id"])
-            signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-            digest = hmac.new(created.secret.encode(), signed, hashlib.sha256).digest()
-            expected = f"v1,{base64.b64encode(digest).decode()}"
-            assert expected == headers["webhook-signature"]
+            assert signed_with(created.secret, headers, body)
             assert "POST /jobs?from=gpuaas HTTP/1.1" == headers["request"]
             assert f"127.0.0.1:{receiver.port}" == headers["host"]
         [webhook] = await listed(house)
@@ -226,12 +233,76 @@ async def test_nobody_is_told_of_private_addresses(house: House, receiver: Recei
     assert 0 == await house.count(WEBHOOKS)
 
 
+async def everything_stored(house: House) -> bytes:
+    """All that the database holds of webhooks, and what it remembers of requests."""
+    found = b""
+    for everything in (WEBHOOKS.select(), DELIVERIES.select(), PLUMBING.requests.select()):
+        rows = await house.service.database.read(partial(_rows, everything))
+        found += repr(rows).encode()
+    return found
+
+
+def _rows(statement: sa.Select[Any], connection: sa.Connection) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in connection.execute(statement)]
+
+
+async def test_no_secret_is_stored_readable(open_either: Open, receiver: Receiver) -> None:
+    """Neither with its webhook nor in an answer that is remembered; it signs all the same."""
+    async with open_either(**ANYWHERE, **KEY) as house:
+        created = await create(house, receiver.url, request_id=str(uuid4()))
+        await house.submit()
+        [(headers, body)] = await receiver.until(1)
+        await settled(house)
+        assert signed_with(created.secret, headers, body)
+        stored = await everything_stored(house)
+        assert created.webhook.id.encode() in stored
+        assert created.secret.encode() not in stored
+
+
+async def test_secrets_from_before_there_was_a_key_are_encrypted(
+    open_house: Open, receiver: Receiver
+) -> None:
+    """By the first start that has one."""
+    async with open_house(**ANYWHERE) as house:
+        secrets = [(await create(house, receiver.url)).secret for _ in range(2)]
+        stored = await everything_stored(house)
+        assert all(secret.encode() in stored for secret in secrets)
+    async with open_house(**ANYWHERE, **KEY) as house:
+        stored = await everything_stored(house)
+        assert not any(secret.encode() in stored for secret in secrets)
+        await house.submit()
+        for headers, body in await receiver.until(2):
+            assert 1 == sum(signed_with(secret, headers, body) for secret in secrets)
+        await settled(house)
+
+
+async def test_another_key_costs_deliveries_a_delay_and_nothing_else(
+    open_house: Open, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service serves; once the right key is back, what waited is delivered."""
+    monkeypatch.setattr("job_service.domain.webhook.FIRST_PAUSE", POLL)
+    monkeypatch.setattr("job_service.entrypoints.telling.LEASE", POLL)
+    async with open_house(**ANYWHERE, **KEY) as house:
+        created = await create(house, receiver.url)
+    async with open_house(**ANYWHERE, **OTHER_KEY) as house:
+        await house.submit()
+        async with asyncio.timeout(20):
+            while not (await listed(house))[0].failures:
+                await house.service.log.wait(house.service.log.head, patience=POLL)
+        assert [] == receiver.received
+    async with open_house(**ANYWHERE, **KEY) as house:
+        [(headers, body)] = await receiver.until(1)
+        assert signed_with(created.secret, headers, body)
+        await settled(house)
+
+
 async def test_webhooks_are_their_owners(open_house: Open, receiver: Receiver) -> None:
     """Listed without the secret, deleted by owner or admin, at most so many, and by pages."""
     async with open_house(webhooks_per_user=2, **ANYWHERE) as house:
         request_id = str(uuid4())
         first = await create(house, receiver.url, request_id=request_id)
-        assert first == await create(house, receiver.url, request_id=request_id)
+        repeated = await create(house, receiver.url, request_id=request_id)
+        assert (first.webhook, "") == (repeated.webhook, repeated.secret)
         second = await create(house, receiver.url, labels=["a", "b=c"])
         with pytest.raises(FailedPrecondition) as refused:
             await create(house, receiver.url)

@@ -19,6 +19,7 @@ from servicekit.errors import InvalidArgument, OutOfRange
 from servicekit.eventlog import EventLog, trim
 from servicekit.tokens import ResumeToken
 from servicekit.transaction import Transaction
+from servicekit.wire import Encoded
 from tests.databases import threaded
 from tests.service.scheduler_service.conftest import ENDED, House, Kind, Open, workload
 
@@ -113,8 +114,8 @@ async def test_bookmarkable(house: House) -> None:
     await log.open()
     feed = EventFeed(log, decode_event, SystemClock(), bookmark=timedelta(milliseconds=50))
     async with aclosing(feed.messages("", ())) as messages:  # type: ignore[type-var]
-        assert 3 == len((await anext(messages)).events)
-        bookmark = await anext(messages)
+        assert 3 == len(_read(await anext(messages)).events)
+        bookmark = _read(await anext(messages))
     await log.close()
     assert (True, 0) == (bookmark.bookmark, len(bookmark.events))
     await house.enqueue(workload("b"))
@@ -141,6 +142,10 @@ async def test_a_foreign_token_is_refused(house: House, token: str) -> None:
     with pytest.raises(InvalidArgument) as raised:
         await house.watch(bool, resume_token=token)
     assert "RESUME_TOKEN_INVALID" == raised.value.reason
+
+
+def _read(encoded: Encoded) -> pb.WatchEventsResponse:
+    return pb.WatchEventsResponse.FromString(encoded.message)
 
 
 class Trim:

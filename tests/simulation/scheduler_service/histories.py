@@ -22,6 +22,7 @@ from scheduler_service.domain.scheduling.events import (
     Submit,
     Tick,
 )
+from scheduler_service.domain.scheduling.explain import explain_all
 from scheduler_service.domain.scheduling.policy import (
     FairShare,
     HeadRule,
@@ -29,6 +30,7 @@ from scheduler_service.domain.scheduling.policy import (
     PreemptionRules,
     TeamQuota,
 )
+from scheduler_service.domain.scheduling.quote import quote
 from scheduler_service.domain.scheduling.record import Recorder
 from scheduler_service.domain.scheduling.requests import RANKS, SECOND, Request, Shape
 from tests.simulation.scheduler_service.world import World
@@ -40,9 +42,14 @@ STEPS = 60
 
 @dataclass
 class History:
-    """One history, driven step by step, with the world's judgement after each."""
+    """One history, driven step by step, with the world's judgement after each.
+
+    Attributes:
+        asks: whether somebody wants to know between steps why things wait and what else would.
+    """
 
     seed: int
+    asks: bool = False
     lines: list[str] = field(default_factory=list)
     preemptions: int = 0
     starts: int = 0
@@ -50,7 +57,7 @@ class History:
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.world = World()
-        self.now = 0
+        self.now = self.last = 0
         self.submitted = 0
         self.recorder = Recorder(self.lines.append, policy(self.random))
         self.specs = list(_specs(self.random))
@@ -74,12 +81,21 @@ class History:
         raise AssertionError(f"{sorted(self.world.waiting)} never started")
 
     def _step(self, events: list[Event]) -> None:
+        if self.asks:
+            self._ask()
         for event in events:
             self.world.told(event)
         for decision in self.recorder.step(self.now, events):
             self._count(decision)
             self.world.decided(decision)
-        self.world.assert_holds(self.recorder.engine)
+        self.world.assert_holds(self.recorder.engine, self.now)
+        self.last = self.now
+
+    def _ask(self) -> None:
+        engine, random = self.recorder.engine, Random(self.now)
+        at = random.randint(self.last, self.now)
+        explain_all(engine, list(engine.jobs), at)
+        quote(engine, Request("asked", shape(random), at, team="red", user="u1"), at)
 
     def _count(self, decision: Decision) -> None:
         self.preemptions += isinstance(decision, Preempt)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scheduler_service.domain.scheduling.record import replay
+from scheduler_service.domain.scheduling.whatif import what_if
 from tests.simulation.scheduler_service.histories import History
 
 ROOT = Path(__file__).parents[3]
@@ -44,6 +45,25 @@ def test_a_history_is_replayed_to_the_letter() -> None:
         replayed = replay(history.lines)
         assert replayed.difference is None
         assert len(history.lines) - 1 == replayed.steps
+
+
+def test_what_if_nothing_were_different() -> None:
+    """Nobody would wait longer or shorter under the policies and on the nodes that there were."""
+    for seed in range(40):
+        history = History(seed)
+        history.run()
+        changes = what_if(history.lines)
+        assert (changes.more, changes.less) == ([], []), f"history {seed}"
+        assert changes.equal == history.submitted
+
+
+def test_asking_changes_nothing() -> None:
+    """With questions between all steps the log is the same."""
+    for seed in range(40):
+        one, other = History(seed), History(seed, asks=True)
+        one.run()
+        other.run()
+        assert one.lines == other.lines, f"history {seed}"
 
 
 def test_histories_do_not_depend_on_the_order_of_hash_tables() -> None:

@@ -6,8 +6,10 @@ its own, and compares.
 
 from collections import Counter
 
+from scheduler_service.domain.placement.first_fit import FirstFit
 from scheduler_service.domain.resources import WHOLE, ResourceType
 from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Refuse, Start
+from scheduler_service.domain.scheduling.durations import expected_end
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.events import (
     Cancel,
@@ -72,7 +74,7 @@ class World:
                 if job_id not in self.ended:
                     del self.waiting[job_id]
 
-    def assert_holds(self, engine: Engine) -> None:
+    def assert_holds(self, engine: Engine, now: int) -> None:
         """Compares all that the engine keeps with what follows from its decisions."""
         assert set(self.waiting) | set(self.running) == set(engine.jobs)
         for name, pool in engine.pools.items():
@@ -83,6 +85,8 @@ class World:
             }
             _assert_nodes(pool.nodes, self.nodes[name], list(mine.values()), self.closed)
             _assert_queue(pool, self.waiting)
+            _assert_blocked(pool)
+            _assert_ends(pool, now)
             _assert_shares(pool)
         assert sum(pool.queue.size for pool in engine.pools.values()) == len(self.waiting)
 
@@ -173,6 +177,27 @@ def _assert_queue(pool: Pool, waiting: dict[str, Request]) -> None:
         assert key == group.key
         assert list(group.waiting) == sorted(group.waiting)
         assert all(job.group is group and job.fit is group.fit for _, _, job in group.waiting)
+
+
+def _assert_blocked(pool: Pool) -> None:
+    """What is passed over, because it was found not to fit, fits nowhere by a search of all."""
+    nodes, search = pool.nodes, FirstFit()
+    for _, _, job in pool.queue.heads:
+        if job.group is not None and job.group.blocked == nodes.freed:
+            allowed = nodes.open & ~pool.excluded(job)
+            for tier in job.fit.tiers:
+                assert search.place(nodes, job.request.shape, tier & allowed) is None
+
+
+def _assert_ends(pool: Pool, now: int) -> None:
+    """Every run has one expected end, which is the one that follows from what is known of it."""
+    if pool.ends is None:
+        return
+    ends = {job.request.id: end for end, _, job in pool.ends}
+    assert len(ends) == len(pool.ends)
+    assert {name: job.end for name, job in pool.running.items()} == ends
+    for job in pool.running.values():
+        assert job.end <= now or job.end == expected_end(job, now)
 
 
 def _assert_shares(pool: Pool) -> None:

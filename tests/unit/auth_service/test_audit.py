@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +17,7 @@ from auth_service.domain.audit import (
     chained,
     checked,
 )
+from servicekit.values import replace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -95,5 +95,5 @@ def test_any_change_is_noticed_where_it_was_made(
 def test_every_field_is_in_the_hash(changed: dict[str, object]) -> None:
     """And none can flow into its neighbour."""
     entry = AuditEntry(NOW, Origin("", "abc"), Action.LOGOUT)
-    other = replace(entry, **changed)  # type: ignore[arg-type]
+    other = replace(entry, **changed)
     assert chained(Link(), entry).link.hash != chained(Link(), other).link.hash

@@ -19,7 +19,7 @@ from auth_service.domain.audit import SYSTEM, Action, Origin
 from auth_service.domain.errors import EmailTaken, UsernameInvalid, UsernameTaken
 from auth_service.domain.events import SigningKeyAdded, TokensRevoked, UserRegistered
 from auth_service.domain.roles import Role
-from auth_service.domain.signing_keys import SigningKey
+from auth_service.domain.signing_keys import KEPT, SigningKey
 from auth_service.domain.users import User
 from tests.fakes.auth_records import FakeUnit
 
@@ -167,6 +167,8 @@ def test_a_stolen_key_is_gone_at_once() -> None:
     unit = FakeUnit()
     EnsureSigningKey(key("k1", NOW)).run(unit)
     assert [key("k2", NOW)] == RotateSigningKey(key("k2", NOW), True, NOW).run(unit)
+    [(_, revoked)] = unit.revocations.by_key.values()
+    assert ("k1", "", NOW + KEPT) == (revoked.key_id, revoked.user_id, revoked.expires_at)
 
 
 def imported(line: int, username: str, email: str = "") -> ImportedUser:

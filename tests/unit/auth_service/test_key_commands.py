@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -32,6 +31,7 @@ from auth_service.domain.sessions import NewSession
 from auth_service.domain.tickets import Ticket
 from auth_service.domain.users import register
 from servicekit.errors import InvalidArgument
+from servicekit.values import replace
 from tests.fakes.auth_records import FakeUnit
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

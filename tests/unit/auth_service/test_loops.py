@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from auth_service.adapters.signer import new_signing_key
@@ -6,8 +5,10 @@ from auth_service.application.commands.upkeep import AT_ONCE, EVENTS_KEPT
 from auth_service.domain.events import UserRegistered
 from auth_service.domain.guessing import Tally
 from auth_service.domain.roles import Role
-from auth_service.entrypoints.loops import KEYS_KEPT, Upkeep
+from auth_service.domain.signing_keys import KEPT
+from auth_service.entrypoints.loops import Upkeep
 from servicekit.clock import ManualClock
+from servicekit.values import replace
 from tests.fakes.auth_service import FakeStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,10 +22,10 @@ async def test_upkeep_forgets_everything_that_is_over() -> None:
     store.unit.tallies.put("young", Tally(1, NOW, NOW))
     for age in (2 * EVENTS_KEPT, EVENTS_KEPT, timedelta()):
         store.unit.events.append(UserRegistered("u1", "Ada", Role.USER, NOW - age))
-    long_ago = NOW - 3 * KEYS_KEPT
+    long_ago = NOW - 3 * KEPT
     keys = [
         replace(new_signing_key(NOW, long_ago + age), id=str(age))
-        for age in (0 * KEYS_KEPT, KEYS_KEPT, 3 * KEYS_KEPT)
+        for age in (0 * KEPT, KEPT, 3 * KEPT)
     ]
     for key in keys:
         store.unit.signing_keys.add(key)

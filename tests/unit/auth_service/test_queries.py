@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +6,7 @@ from auth_service.application.queries import current_user, verify_audit
 from auth_service.domain.audit import Action, AuditEntry, ChainBroken, Link, Origin
 from auth_service.domain.errors import AccessRevoked
 from auth_service.domain.users import User, register
+from servicekit.values import replace
 from tests.fakes.auth_service import FakeStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

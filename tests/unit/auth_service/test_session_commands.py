@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,6 +28,7 @@ from auth_service.domain.roles import Role
 from auth_service.domain.sessions import MOST_SESSIONS, NewSession, parsed_refresh_token
 from auth_service.domain.users import User, UserChanges, register
 from servicekit.errors import InvalidArgument
+from servicekit.values import replace
 from tests.fakes.auth_records import FakeUnit
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,5 +1,4 @@
 import hashlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from servicekit import identity
 from servicekit.clock import Clock, ManualClock
 from servicekit.errors import Unauthenticated
 from servicekit.identity import Identity, Verifier
+from servicekit.values import replace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LIFETIME = timedelta(minutes=30)

@@ -1,11 +1,12 @@
 import asyncio
+import dataclasses
 import itertools
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from auth_service.application.attempts import Attempts
 from auth_service.application.ports import Command, NobodyLooked
 from auth_service.application.signing_in import (
     Attempt,
@@ -22,6 +23,7 @@ from auth_service.domain.roles import Role
 from auth_service.domain.users import User, register
 from servicekit.clock import ManualClock
 from servicekit.errors import ResourceExhausted
+from servicekit.values import replace
 from tests.fakes.auth_service import FakeHasher, FakeStore
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -36,8 +38,10 @@ class Gate:
         self.hasher = FakeHasher()
         self.clock = ManualClock(NOW)
         numbers = itertools.count(1)
+        attempts = Attempts(self.store, self.store, self.clock)
         self.sign_in = SignIn(
-            check=PasswordCheck(self.store, self.store, self.hasher, self.clock),
+            attempts=attempts,
+            check=PasswordCheck(attempts, self.hasher),
             changes=self.store,
             directory=self.store,
             credentials=self.store,
@@ -151,7 +155,7 @@ async def test_a_failure_is_audited_without_what_was_typed(gate: Gate) -> None:
 
 async def test_a_failure_takes_its_time(gate: Gate) -> None:
     """However fast it was known to be one; success is answered when it is there."""
-    slow = replace(gate.sign_in, failure_time=timedelta(hours=1))
+    slow = dataclasses.replace(gate.sign_in, failure_time=timedelta(hours=1))
     await slow(Attempt("Ada", "right", "", ORIGIN))
     failing = asyncio.ensure_future(slow(Attempt("Ada", "wrong", "", ORIGIN)))
     await gate.store.refused.wait()

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from job_service.application.commands.approving import ExpireRequests, SetApprovalRules
+from job_service.application.commands.submitting import RetryJob
 from job_service.domain.approval import Decision, Rule, Rules, default_rules
 from job_service.domain.errors import JobStateForbids, RulesChanged, SelfApprovalForbidden
-from job_service.domain.job import Approval, EventKind, JobState
+from job_service.domain.job import Approval
 from job_service.domain.runs import FailureReason, Fault
 from job_service.domain.spec import ResourceSpec, ResourceType
+from job_service.domain.states import EventKind, JobState
 from servicekit.values import replace
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
@@ -21,6 +23,7 @@ from tests.fakes.jobs import (
     NOW,
     PERIOD,
     approve_command,
+    cancel_command,
     later,
     pending,
     policy,
@@ -196,3 +199,15 @@ def set_rules(store: FakeStore, *rules: Rule, expected: int | None = None) -> Ru
     """Replaces the rules and returns them."""
     found: Rules = store.run(SetApprovalRules(rules, expected, policy()))
     return found
+
+
+def test_a_retry_is_judged_by_its_owners_role(store: FakeStore) -> None:
+    """An admin who submits another's job again does not lend it an own role."""
+    rules = Rules((rule(roles=frozenset({"ADMIN"})),))
+    decides = replace(policy(), rules=rules)
+    store.run(submit_command(policy=decides))
+    store.run(cancel_command())
+    mine = RetryJob("j1", ADA_RULES, later(), "n1", "run of n1", decides, "ADMIN")
+    assert "rule:r" == store.run(mine).approved_by
+    others = RetryJob("j1", BOB_RULES, later(), "n2", "run of n2", decides, "ADMIN")
+    assert JobState.PENDING is store.run(others).state

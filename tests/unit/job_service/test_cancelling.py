@@ -16,9 +16,9 @@ from job_service.application.following import ApplyReports
 from job_service.application.ports import JobQuery
 from job_service.domain.dependencies import Dependency
 from job_service.domain.errors import JobNotFound, JobStateForbids, QuotaExceeded
-from job_service.domain.job import EventKind, JobState
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import Failure, FailureReason, Fault, RunState
+from job_service.domain.states import EventKind, JobState
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADA_CALLS,
@@ -146,3 +146,12 @@ def test_other_ways_are_forbidden_with_the_state_named(store: FakeStore) -> None
             name(store, state, verb, job_id)
         assert before == refused.value.metadata["state"]
     assert JobState.QUEUED is name(store, JobState.APPROVED, approve_command("j2"), "j2").state
+
+
+def test_a_job_that_has_ended_is_never_set_to_another_state(store: FakeStore) -> None:
+    """Not even to one that it has been in: the answer would show another than was asked for."""
+    name(store, JobState.CANCELLED, cancel_command("j2"), "j2")
+    name(store, JobState.COMPLETED, EndJob("j1", ADMIN_CALLS, later(), None))
+    for job_id in ("j1", "j2"):
+        with pytest.raises(JobStateForbids):
+            name(store, JobState.APPROVED, approve_command(job_id), job_id)

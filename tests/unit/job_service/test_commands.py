@@ -6,16 +6,19 @@ from typing import Any
 
 import pytest
 
+from job_service.application.commands.acting import Caller
 from job_service.application.commands.batches import SubmitJobs
 from job_service.application.commands.cursors import MoveCursor
 from job_service.application.commands.quota import GrantHours
 from job_service.domain.errors import BatchAborted, JobNotFound, JobStateForbids, QuotaExceeded
-from job_service.domain.job import EventKind, Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.ledger import EntryKind, of_user
 from job_service.domain.spec import ResourceSpec, ResourceType
+from job_service.domain.states import EventKind, JobState
 from servicekit.errors import Failure, InvalidArgument, invalid
 from servicekit.values import replace
-from tests.fakes.job_service import FakeStore, FakeUnit
+from tests.fakes.job_records import FakeUnit
+from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADA,
     ADMIN_CALLS,
@@ -211,6 +214,29 @@ def test_approving_a_job_that_has_gone_on_changes_nothing(store: FakeStore) -> N
     before = store.unit.copy()
     assert JobState.CANCELLED is store.run(approve_command()).state
     assert before == store.unit
+
+
+def test_approving_what_another_admin_approved_changes_nothing_until_it_has_ended(
+    store: FakeStore,
+) -> None:
+    """From then on it is refused like any other verb."""
+    other = Caller("u8", "grace", is_admin=True)
+    store.run(submit_command())
+    queued = store.run(approve_command())
+    assert queued == store.run(approve_command(caller=other))
+    store.run(cancel_command())
+    with pytest.raises(JobStateForbids) as refused:
+        store.run(approve_command(caller=other))
+    assert "CANCELLED" == refused.value.metadata["state"]
+
+
+def test_the_jobs_of_an_array_are_queued_in_their_order(store: FakeStore) -> None:
+    """The first one first."""
+    command = submit_command("m0", spec=spec(array_size=3), policy=policy(auto_hours=9))
+    first = store.run(replace(command, more_ids=("m1", "m2")))
+    assert ("m0", 0) == (first.id, first.array_index)
+    submitted = [it for it in store.unit.events.appended if it.kind is EventKind.QUEUED]
+    assert ["m0", "m1", "m2"] == [it.job.id for it in submitted]
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -10,8 +10,8 @@ from gpuaas.job.v1 import job_pb2, quota_pb2
 from gpuaas.job.v1 import job_service_pb2 as pb
 from gpuaas.job.v1 import quota_service_pb2 as quota
 from job_service.application.ports import EntryQuery, JobQuery
-from job_service.domain.job import JobState
 from job_service.domain.ledger import EntryKind
+from job_service.domain.states import JobState
 from job_service.entrypoints.decoding import fields, filters
 from job_service.entrypoints.decoding.grants import granted_amount
 from servicekit.errors import InvalidArgument

@@ -6,9 +6,9 @@ import pytest
 
 from job_service.application.commands.starting import ReleaseJobs
 from job_service.application.following import READER, ApplyReports
-from job_service.domain.job import EventKind, JobState
 from job_service.domain.reports import Report, ReportKind
 from job_service.domain.runs import FailureReason, Fault, RetryRule, Run, RunState, further_run_id
+from job_service.domain.states import EventKind, JobState
 from servicekit.values import replace
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (

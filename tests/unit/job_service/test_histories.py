@@ -32,10 +32,11 @@ from job_service.domain.errors import (
     QuotaInUse,
     SelfApprovalForbidden,
 )
-from job_service.domain.job import EventKind, JobState, Owner
+from job_service.domain.job import Owner
 from job_service.domain.ledger import MOVES, Account, Book, Entry, EntryKind, of_team, of_user
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import Failure, FailureReason, Fault, RetryRule
+from job_service.domain.states import EventKind, JobState
 from servicekit.values import replace
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (

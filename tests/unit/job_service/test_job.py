@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from job_service.domain.errors import JobStateForbids
-from job_service.domain.job import ENDED, Change, EventKind, Job, JobEvent, JobState
+from job_service.domain.job import Change, Job, JobEvent
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import Failure, FailureReason, Fault, RunState
+from job_service.domain.states import ENDED, EventKind, JobState
 from tests.fakes.jobs import ADA, HOUR, NOW, PLACEMENT, later, pending, queued, report, running
 from tests.fakes.jobs import submitted as submitted_change
 

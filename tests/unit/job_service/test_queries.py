@@ -9,12 +9,13 @@ from job_service.application.commands.batches import Tried, Try
 from job_service.application.commands.quota import Quota
 from job_service.application.ports import AccountQuery, EntryQuery, JobQuery
 from job_service.domain.errors import JobNotFound, QuotaExceeded
-from job_service.domain.job import JobState
 from job_service.domain.ledger import Account
+from job_service.domain.states import JobState
 from servicekit.errors import InvalidArgument
 from servicekit.tokens import encode_page_token
 from servicekit.values import replace
-from tests.fakes.job_service import FakeStore, FakeUnit
+from tests.fakes.job_records import FakeUnit
+from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (
     ADA_CALLS,
     ADMIN_CALLS,

@@ -8,11 +8,11 @@ import pytest
 from job_service.application.quoting import Asking, Quoting
 from job_service.domain.approval import Decision, Rule, Rules
 from job_service.domain.errors import JobNotFound, JobStateForbids, QuoteExpired, QuoteMismatch
-from job_service.domain.job import JobState
 from job_service.domain.offers import Offer, Offers
 from job_service.domain.prices import Money
 from job_service.domain.quotes import Outlook, Quote, Terms, Verdict
 from job_service.domain.spec import ResourceSpec, ResourceType
+from job_service.domain.states import JobState
 from job_service.entrypoints.quote_tokens import fingerprint, opened, sealed
 from servicekit.errors import InvalidArgument
 from servicekit.values import replace

@@ -17,9 +17,10 @@ from job_service.domain.errors import (
     JobStateForbids,
     QuotaExceeded,
 )
-from job_service.domain.job import EventKind, Job, JobState
+from job_service.domain.job import Job
 from job_service.domain.reports import ReportKind
 from job_service.domain.runs import FailureReason, RetryRule
+from job_service.domain.states import EventKind, JobState
 from servicekit.errors import Failure
 from tests.fakes.job_service import FakeStore
 from tests.fakes.jobs import (

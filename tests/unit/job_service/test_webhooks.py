@@ -25,7 +25,8 @@ from job_service.domain.errors import (
     WebhookNotFound,
     WebhookUrlForbidden,
 )
-from job_service.domain.job import JobEvent, JobState
+from job_service.domain.job import JobEvent
+from job_service.domain.states import JobState
 from job_service.domain.webhook import Attempt, delivery_id, signature
 from servicekit.values import replace
 from tests.fakes.job_service import FakeStore

@@ -42,6 +42,28 @@ def test_variables_override_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("own", "production"), [("", True), ("development", False)])
+def test_production_can_be_said_for_all_processes_at_once(
+    monkeypatch: pytest.MonkeyPatch, own: str, production: bool
+) -> None:
+    """A process's own variable goes first; its strict rules are the same either way."""
+    monkeypatch.setenv("GPUAAS_ENV", "production")
+    monkeypatch.setenv("DEMO_ENVIRONMENT", own)
+    monkeypatch.setenv("DEMO_PLAINTEXT", "true")
+    assert production == load(Settings).production
+    monkeypatch.setenv("DEMO_FAILPOINTS", "a.b=crash")
+    if production:
+        with pytest.raises(ConfigurationError, match="DEMO_FAILPOINTS: expected none"):
+            load(Settings)
+
+
+def test_a_misspelt_production_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be development where somebody meant production."""
+    monkeypatch.setenv("GPUAAS_ENV", "prod")
+    with pytest.raises(ConfigurationError, match="'development' or 'production'"):
+        load(Settings)
+
+
 @pytest.mark.parametrize(("given", "complaint"), [
     ({"TLS_CERTIFICATE": "a.pem"}, "DEMO_TLS_KEY: expected a file"),
     ({"TLS_KEY": "a.key"}, "DEMO_TLS_CERTIFICATE: expected a file"),

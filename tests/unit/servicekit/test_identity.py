@@ -54,6 +54,7 @@ async def test_a_good_token_names_its_bearer(issuer: Issuer, verifier: Verifier)
         generation=3,
         issued_at=NOW,
         password_change_required=True,
+        key_id="key-1",
     )
     claims = issuer.claims(NOW, sid="session-1", gen=3, password_change_required=True)
     assert expected == await verifier.verify(issuer.token(claims))
@@ -190,6 +191,18 @@ async def test_tokens_of_a_withdrawn_key_are_forgotten(
     await verifier.verify(issuer.token(good(issuer)))
     assert verifier.cached(old) is None
     assert "TOKEN_INVALID" == (await refusal(verifier, old)).reason
+
+
+async def test_a_key_set_that_is_old_is_asked_for_before_it_is_believed(
+    issuer: Issuer, verifier: Verifier, clock: ManualClock
+) -> None:
+    """A service where nobody called for long does not let in whoever has a withdrawn key."""
+    stolen = issuer.private_key
+    await verifier.verify(issuer.token(good(issuer)))
+    del issuer.keys["key-1"]
+    clock.advance(timedelta(minutes=20))
+    forged = issuer.token(issuer.claims(clock.now()), header={"kid": "key-1"}, key=stolen)
+    assert "TOKEN_INVALID" == (await refusal(verifier, forged)).reason
 
 
 async def test_keys_of_other_sorts_in_the_set_are_passed_over(

@@ -30,6 +30,7 @@ ADA = Identity(
     "user-1", "ada", Role.USER, "", "token-1", LATER, "session-1", generation=2, issued_at=NOW
 )
 BOB = replace(ADA, subject="user-2")
+KEY = Revocation("", "", 0, LATER, key_id="key-1")
 
 
 @pytest.fixture
@@ -55,6 +56,16 @@ def reason(revocations: Revocations, identity: Identity) -> str:
 def ended(session_id: str = "session-1", generation: int = 0) -> Revocation:
     """Returns a revocation of ada's."""
     return Revocation("user-1", session_id, generation, LATER)
+
+
+def test_whatever_a_withdrawn_key_signed_is_refused(revocations: Revocations) -> None:
+    """Of every user, and nothing that another key signed; everybody's streams are looked at."""
+    told: list[frozenset[str] | None] = []
+    revocations.subscribe(told.append)
+    revocations.add([KEY, ended("session-9")])
+    signed = [replace(it, key_id=key) for it in (ADA, BOB) for key in ("key-1", "key-2", "")]
+    assert ["TOKEN_REVOKED", "", ""] * 2 == [reason(revocations, it) for it in signed]
+    assert [None] == told
 
 
 def test_an_ended_session_is_refused_and_no_other(revocations: Revocations) -> None:

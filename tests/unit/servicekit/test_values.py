@@ -1,11 +1,12 @@
 """Values: frozen, compared by content, small as JSON, and able to travel."""
 
 import pickle
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
-from servicekit.values import Value, field, replace
+from servicekit.values import PlainValue, Value, field, replace
 
 
 class Point(Value, frozen=True):
@@ -43,3 +44,43 @@ def test_a_value_travels() -> None:
     point = Point(1, 2, {"a": "b"})
 
     assert point == pickle.loads(pickle.dumps(point))
+
+
+class Account(Value, frozen=True):
+    """A value with something to hide."""
+
+    hidden = ("secret",)
+    name: str
+    secret: str = ""
+
+
+def test_a_value_shows_all_but_what_it_hides() -> None:
+    """A log line about a command must not have the password in it."""
+    assert "Account(name='ada')" == repr(Account("ada", "s3cret"))
+    assert "Point(x=1, y=2, names={})" == repr(Point(1, 2))
+    assert Account("ada", "s3cret") != Account("ada", "other")
+
+
+def test_what_hides_something_still_travels_whole() -> None:
+    """It is hidden from readers, not from the writer's process."""
+    assert "s3cret" == pickle.loads(pickle.dumps(Account("ada", "s3cret"))).secret
+
+
+class Route(PlainValue, frozen=True, kw_only=True):
+    """A plain value with others inside."""
+
+    points: tuple[Point, ...]
+    since: datetime
+    length: timedelta | None = None
+
+
+def test_a_plain_value_travels_in_one_piece() -> None:
+    """With all that hangs on it, times to the microsecond, tuples as tuples."""
+    since = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+    route = Route(points=(Point(1), Point(2, names={"a": "b"})), since=since)
+
+    travelled = pickle.loads(pickle.dumps([route]))[0]
+
+    assert route == travelled
+    assert tuple is type(travelled.points)
+    assert b"Point" not in pickle.dumps(route)

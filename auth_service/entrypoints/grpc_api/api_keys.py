@@ -8,7 +8,7 @@ from auth_service.domain.credentials import KEY_LABEL_BYTES, SECRET_BYTES, api_k
 from auth_service.domain.errors import RoleForbidden
 from auth_service.domain.roles import Role
 from auth_service.entrypoints import decoding, encoding
-from auth_service.entrypoints.api.resources import Area, Context, caller_role
+from auth_service.entrypoints.grpc_api.resources import Area, Context, caller_role
 from auth_service.entrypoints.origin import origin
 from gpuaas.auth.v1 import auth_service_pb2 as pb
 from servicekit.call import current_call
@@ -64,9 +64,11 @@ class ApiKeys(Area):
             origin(),
             on.clock.now(),
         )
-        return await on.once(
+        answer = await on.once(
             request, command, encoding.revoke_key_response, pb.RevokeApiKeyResponse
         )
+        await on.delivered()
+        return answer
 
 
 def _whose(user_id: str) -> str:

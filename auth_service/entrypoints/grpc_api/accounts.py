@@ -3,9 +3,11 @@
 import asyncio
 
 from auth_service.application import queries
+from auth_service.application.attempts import Tried
 from auth_service.application.commands.accounts import RegisterUser
+from auth_service.domain.audit import Action
 from auth_service.entrypoints import decoding, encoding
-from auth_service.entrypoints.api.resources import Area, Context
+from auth_service.entrypoints.grpc_api.resources import Area, Context
 from auth_service.entrypoints.origin import origin
 from gpuaas.auth.v1 import auth_service_pb2 as pb
 from servicekit.call import current_call
@@ -16,12 +18,14 @@ class Accounts(Area):
 
     async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
         """Registers a user."""
-        on, wanted = self._on, decoding.registration(request, self._on.rules)
+        on, wanted, from_where = self._on, decoding.registration(request, self._on.rules), origin()
+        tried = Tried(Action.REGISTER, from_where)
+        await on.attempts.charge(on.limits.registration(from_where.address), tried)
         password_hash, sealed = await asyncio.gather(
             on.hasher.hash(wanted.password), self._sealed(request)
         )
         command = RegisterUser(
-            on.new_id(), wanted.username, wanted.email, password_hash, origin(), on.clock.now()
+            on.new_id(), wanted.username, wanted.email, password_hash, from_where, on.clock.now()
         )
         return await on.once(sealed, command, encoding.register_response, pb.RegisterResponse)
 

@@ -3,6 +3,7 @@
 from google.protobuf.wrappers_pb2 import StringValue
 
 from auth_service.application import queries
+from auth_service.application.attempts import Tried
 from auth_service.application.commands import sessions as commands
 from auth_service.application.ports import Subject
 from auth_service.application.signing_in import Attempt
@@ -11,7 +12,7 @@ from auth_service.domain.audit import Action
 from auth_service.domain.errors import RefreshTokenReused
 from auth_service.domain.users import User
 from auth_service.entrypoints import decoding, encoding
-from auth_service.entrypoints.api.resources import Area, Context
+from auth_service.entrypoints.grpc_api.resources import Area, Context
 from auth_service.entrypoints.origin import origin
 from gpuaas.auth.v1 import auth_service_pb2 as pb
 from servicekit.call import current_call
@@ -43,6 +44,7 @@ class Sessions(Area):
         )
         answer = await on.changes.execute(command)
         if isinstance(answer, RefreshTokenReused):
+            await on.delivered()
             raise answer
         token = on.token(Subject(answer.user, answer.session_id, answer.user.role), now)
         return encoding.refresh_response(answer, token, now)
@@ -59,7 +61,9 @@ class Sessions(Area):
             origin(),
             on.clock.now(),
         )
-        return await on.once(request, command, encoding.logout_response, pb.LogoutResponse)
+        answer = await on.once(request, command, encoding.logout_response, pb.LogoutResponse)
+        await on.delivered()
+        return answer
 
     async def ChangePassword(
         self, request: pb.ChangePasswordRequest, context: Context
@@ -73,6 +77,7 @@ class Sessions(Area):
             remembered: StringValue = await on.once(
                 await self._sealed_change(request), command, encoding.begun_session, StringValue
             )
+        await on.delivered()
         if remembered.value != command.session.id:
             return pb.ChangePasswordResponse()  # A repeat: the tokens went out the first time.
         return await self._fresh_tokens(command)
@@ -82,7 +87,10 @@ class Sessions(Area):
     ) -> commands.ChangePassword:
         """Returns the command, which refuses if the current password did not match."""
         on, charges = self._on, self._on.limits.owner(user.id)
-        matches = await on.check.matches(request.current_password, user.password_hash, charges)
+        tried = Tried(Action.CHANGE_PASSWORD, origin(), user.id)
+        matches = await on.check.matches(
+            request.current_password, user.password_hash, charges, tried
+        )
         return commands.ChangePassword(
             user_id=user.id,
             matched_hash=user.password_hash if matches else "",

@@ -1,6 +1,6 @@
 """What the methods of both services work with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import grpc
 
-from auth_service.application.commands.guessing import RecordRefusal
+from auth_service.application.attempts import Attempts, Tried
 from auth_service.application.ports import (
     AccessToken,
     AuditLog,
@@ -21,7 +21,7 @@ from auth_service.application.ports import (
     TokenSigner,
 )
 from auth_service.application.signing_in import PasswordCheck, SignIn
-from auth_service.domain.audit import Action, AuditEntry, Outcome
+from auth_service.domain.audit import Action
 from auth_service.domain.guessing import Limits
 from auth_service.domain.passwords import PasswordRules
 from auth_service.domain.roles import Role
@@ -37,7 +37,10 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 @dataclass(frozen=True, eq=False)
 class Resources:
-    """The application's ports and rules, and the way to change state once per request id."""
+    """The application's ports and rules, and the way to change state once per request id.
+
+    `delivered` waits until those who follow revocations were sent all that were made so far.
+    """
 
     changes: Changes
     once: Idempotent[Any]
@@ -45,6 +48,7 @@ class Resources:
     credentials: Credentials
     audit: AuditLog
     hasher: PasswordHasher
+    attempts: Attempts
     check: PasswordCheck
     sign_in: SignIn
     signer: TokenSigner
@@ -54,6 +58,7 @@ class Resources:
     random: Random
     clock: Clock
     new_id: IdSource
+    delivered: Callable[[], Awaitable[None]]
 
     def token(self, subject: Subject, now: datetime, until: datetime | None = None) -> AccessToken:
         """Returns an access token."""
@@ -65,10 +70,7 @@ class Resources:
         try:
             yield
         except (PermissionDenied, FailedPrecondition) as refused:
-            entry = AuditEntry(
-                self.clock.now(), origin(), action, target, Outcome.REFUSED, refused.reason
-            )
-            await self.changes.execute(RecordRefusal(entry))
+            await self.attempts.record(Tried(action, origin(), target), refused.reason)
             raise
 
 

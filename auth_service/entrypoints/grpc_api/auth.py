@@ -1,9 +1,9 @@
 """AuthService over gRPC, put together from its areas."""
 
-from auth_service.entrypoints.api.accounts import Accounts
-from auth_service.entrypoints.api.administration import Administration
-from auth_service.entrypoints.api.api_keys import ApiKeys
-from auth_service.entrypoints.api.sessions import Sessions
+from auth_service.entrypoints.grpc_api.accounts import Accounts
+from auth_service.entrypoints.grpc_api.administration import Administration
+from auth_service.entrypoints.grpc_api.api_keys import ApiKeys
+from auth_service.entrypoints.grpc_api.sessions import Sessions
 from gpuaas.auth.v1.auth_service_pb2_grpc import AuthServiceServicer
 
 

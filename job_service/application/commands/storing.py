@@ -5,11 +5,6 @@ from job_service.application.ports import UnitOfWork
 from job_service.domain.job import Change, Job
 
 
-def end(unit: UnitOfWork, before: Job, change: Change) -> Job:
-    """Stores a job that ended, settles its reservation and returns the job."""
-    return store(unit, before, change)
-
-
 def store(unit: UnitOfWork, before: Job, change: Change) -> Job:
     """Stores a changed job and charges what it holds or has used now, and returns the job.
 

@@ -2,17 +2,17 @@
 
 from collections.abc import AsyncIterator
 
+from auth_service.application.attempts import Tried
 from auth_service.application.commands.api_keys import CreateTicket, NoteKeyUse, RedeemTicket
-from auth_service.application.commands.guessing import RecordRefusal
 from auth_service.application.ports import Subject
 from auth_service.domain import tickets
 from auth_service.domain.api_keys import ApiKey
-from auth_service.domain.audit import Action, AuditEntry, Outcome
+from auth_service.domain.audit import Action
 from auth_service.domain.credentials import SECRET_BYTES, hashed, ticket_text
 from auth_service.domain.errors import ApiKeyInvalid
 from auth_service.domain.tickets import Ticket
 from auth_service.entrypoints import decoding, encoding
-from auth_service.entrypoints.api.resources import Area, Context, Resources, caller_role
+from auth_service.entrypoints.grpc_api.resources import Area, Context, Resources, caller_role
 from auth_service.entrypoints.origin import origin
 from auth_service.entrypoints.revocations import RevocationFeed
 from gpuaas.auth.v1 import token_service_pb2 as pb
@@ -91,13 +91,6 @@ class TokenApi(Area, TokenServiceServicer):
     async def _record_failure(self, key: ApiKey | None) -> None:
         """Counts a wrong key against its address; LoginThrottled where there are too many."""
         on, from_where = self._on, origin()
-        await on.check.charge(on.limits.anywhere(from_where.address))
-        entry = AuditEntry(
-            on.clock.now(),
-            from_where,
-            Action.EXCHANGE_API_KEY,
-            key.id if key else "",
-            Outcome.REFUSED,
-            ApiKeyInvalid.reason,
-        )
-        await on.changes.execute(RecordRefusal(entry))
+        tried = Tried(Action.EXCHANGE_API_KEY, from_where, key.id if key else "")
+        await on.attempts.charge(on.limits.anywhere(from_where.address), tried)
+        await on.attempts.record(tried, ApiKeyInvalid.reason)

@@ -4,7 +4,7 @@ from auth_service.application import queries
 from auth_service.application.commands.administration import RevokeSessions, UpdateUser
 from auth_service.domain.audit import Action
 from auth_service.entrypoints import decoding, encoding
-from auth_service.entrypoints.api.resources import Area, Context
+from auth_service.entrypoints.grpc_api.resources import Area, Context
 from auth_service.entrypoints.origin import origin
 from gpuaas.auth.v1 import auth_service_pb2 as pb
 
@@ -39,9 +39,11 @@ class Administration(Area):
             on.clock.now(),
         )
         async with on.refusals_recorded(Action.UPDATE_USER, user_id):
-            return await on.once(
+            answer = await on.once(
                 request, command, encoding.update_user_response, pb.UpdateUserResponse
             )
+        await on.delivered()
+        return answer
 
     async def RevokeSessions(
         self, request: pb.RevokeSessionsRequest, context: Context
@@ -56,9 +58,11 @@ class Administration(Area):
             origin(),
             on.clock.now(),
         )
-        return await on.once(
+        answer = await on.once(
             request, command, encoding.revoke_sessions_response, pb.RevokeSessionsResponse
         )
+        await on.delivered()
+        return answer
 
     async def ListAuditEvents(
         self, request: pb.ListAuditEventsRequest, context: Context
