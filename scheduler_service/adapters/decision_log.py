@@ -21,18 +21,22 @@ from servicekit.clock import to_micros
 from servicekit.logs import logger
 
 KEPT = 20
+OPENING = 2
+"""Lines that a log begins with: how its engine was made, and all that it was told of the past."""
+
 _NAME = re.compile(r"decisions-(\d{20})\.log")
 
 _log = logger(__name__)
 
 
 class DecisionLogs:
-    """The decision logs of one directory, each ``largest`` bytes at most and a step."""
+    """The decision logs of one directory, each ``largest`` bytes and a step after its opening."""
 
     def __init__(self, directory: Path, largest: int) -> None:
         self._directory = directory
         self._largest = largest
         self._file: TextIO | None = None
+        self._lines = 0
         self._size = 0
         self._asking = asyncio.Lock()
 
@@ -41,7 +45,8 @@ class DecisionLogs:
         self.close()
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"decisions-{to_micros(now):020}.log"
-        self._file, self._size = path.open("w", encoding="utf-8", newline="\n"), 0
+        self._file = path.open("w", encoding="utf-8", newline="\n")
+        self._lines = self._size = 0
         for old in self._paths()[:-KEPT]:
             old.unlink(missing_ok=True)
 
@@ -50,8 +55,11 @@ class DecisionLogs:
         if self._file is None:
             return
         try:
-            self._size += self._file.write(f"{line}\n")
+            written = self._file.write(f"{line}\n")
             self._file.flush()
+            # What a log begins with, down to the rebuilt engine's first step, must not fill it.
+            self._size += written if self._lines >= OPENING else 0
+            self._lines += 1
         except OSError as error:
             _log.error("decision log given up", error=os.strerror(error.errno or 0))
             self._file = None

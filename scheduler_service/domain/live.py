@@ -34,7 +34,7 @@ from scheduler_service.domain.scheduling import explain as explaining
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.record import Recorder
-from scheduler_service.domain.scheduling.requests import SECOND, Request, Shape, Slices
+from scheduler_service.domain.scheduling.requests import SECOND, KindName, Request, Shape, Slices
 from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.domain.translation import (
     node_spec,
@@ -92,7 +92,7 @@ class LiveEngine:
         self._forecasts: explaining.Forecasts = {}
         self._forecast_at = 0
         self._shapes: dict[tuple[str, str, Demand], Shape] = {}
-        self._preferring: dict[Shape, Shape] = {}
+        self._preferring: dict[tuple[Shape, tuple[KindName, ...]], Shape] = {}
         prices = prices or PriceList()
         self._kinds = Kinds(self._engine, prices, speeds or {})
         self._quotation = Quotation(
@@ -196,7 +196,7 @@ class LiveEngine:
             shape = self._shapes[question] = shape_of(spec)
         prefer = self._kinds.preferred(shape, spec.strategy, at)
         if prefer:
-            shape = self._same(dataclasses.replace(shape, prefer=prefer))
+            shape = self._preferring_shape(shape, prefer)
         return Request(
             spec.id,
             shape,
@@ -211,11 +211,15 @@ class LiveEngine:
             shortened(spec.max_runtime, self._speed),
         )
 
-    def _same(self, shape: Shape) -> Shape:
-        """The one object for all equal shapes: they are compared all the time."""
-        if len(self._preferring) >= _SHAPES:
-            self._preferring.clear()
-        return self._preferring.setdefault(shape, shape)
+    def _preferring_shape(self, shape: Shape, prefer: tuple[KindName, ...]) -> Shape:
+        """A shape with what it prefers: one object for all that are equal, as they are compared."""
+        found = self._preferring.get((shape, prefer))
+        if found is None:
+            if len(self._preferring) >= _SHAPES:
+                self._preferring.clear()
+            found = dataclasses.replace(shape, prefer=prefer)
+            self._preferring[shape, prefer] = found
+        return found
 
     def _place(self, spec: WorkloadSpec, placement: Placement, since: int, arrived: int) -> None:
         pool, slices = placement.pool, slices_of(placement, self._numbers.__getitem__)

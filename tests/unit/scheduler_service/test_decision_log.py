@@ -71,8 +71,10 @@ def test_only_so_many_are_kept(logs: DecisionLogs, tmp_path: Path) -> None:
 
 
 def test_a_log_is_full_at_its_size(logs: DecisionLogs) -> None:
-    """A new one is empty again."""
+    """A new one is empty again. What the engine is told at its beginning does not count."""
     logs.begin(NOW)
+    for _ in range(2):
+        logs.write("an opening of more than ten bytes")
     logs.write("12345678")
     assert not logs.is_full()
     logs.write("9")
