@@ -135,7 +135,7 @@ class Pool:
                 self._ageing = [it for it in self._ageing if it[2].group is not None]
                 heapify(self._ageing)
         heads = self.queue.add(job, group)
-        if heads:
+        if heads and self.holds:
             self._look_anew(group)
         passes = self.policy.head is HeadRule.BACKFILL and group.blocked != self.nodes.freed
         if heads or passes or self.policy.preemption.repack:
@@ -233,7 +233,9 @@ class Pool:
 
     def occupy(self, job: Job, slices: Slices, since: int, *, booked: bool = False) -> None:
         """Counts a job as running since a time; ``booked`` if its team was charged already."""
-        self._take(slices, job.request.shape)
+        shape = job.request.shape
+        for part in slices:
+            self.nodes.take(part, shape)
         if self.shares is not None and not booked:
             self.shares.take(job.request, since)
         job.slices = slices
