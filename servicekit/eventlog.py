@@ -26,8 +26,10 @@ from servicekit.tokens import ResumeToken
 from servicekit.transaction import RecordedEvent, Transaction
 from servicekit.values import asdict
 
-TAIL = 20_000
 BATCH = 500
+TAIL = 2 * BATCH
+"""Kept in memory; more would be colder: what is made anew then takes memory that no cache holds."""
+
 COMPLETION = 16
 POLL = timedelta(milliseconds=200)
 BOOKMARK = timedelta(seconds=15)
@@ -116,7 +118,7 @@ class EventLog:
         self._tail += fresh
         self.head = fresh[-1].revision
         if len(self._tail) > 2 * self._capacity:
-            del self._tail[: -self._capacity]
+            del self._tail[: -max(self._capacity, len(fresh))]
         self._news.set()
         self._news = asyncio.Event()
 

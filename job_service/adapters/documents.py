@@ -9,6 +9,7 @@ from job_service.domain.job import Job, JobEvent
 from job_service.domain.runs import Run
 from job_service.domain.states import EventKind, JobState
 from servicekit.clock import from_micros, to_micros
+from servicekit.eventlog import BATCH
 from servicekit.transaction import Event, RecordedEvent
 
 _encoder = msgspec.json.Encoder()
@@ -69,7 +70,7 @@ def encode_event(event: JobEvent, job_document: bytes) -> Event:
     return Event(event.kind, event.job.id, _encoder.encode(payload), to_micros(event.at))
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2 * BATCH)
 def decode_event(recorded: RecordedEvent) -> JobEvent:
     """The event of a record; every watcher of the newest events shares one decoding."""
     document = _event_decoder.decode(recorded.payload)

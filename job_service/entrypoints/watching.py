@@ -20,7 +20,7 @@ from job_service.entrypoints.encoding.jobs import job_message, write_event
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
 from servicekit.errors import ResourceExhausted
-from servicekit.eventlog import BOOKMARK, EventLog
+from servicekit.eventlog import BATCH, BOOKMARK, EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.wellknown import timestamp
 from servicekit.wire import Encoded, element
@@ -28,8 +28,8 @@ from servicekit.wire import Encoded, element
 K = TypeVar("K")
 
 MESSAGE_BYTES = 1024 * 1024
-KEPT_EVENTS = 8192
-KEPT_SPECS = 4096
+KEPT_EVENTS = 2 * BATCH
+KEPT_SPECS = BATCH
 GLANCE = BOOKMARK / 3
 """How often at least a watch looks whether a bookmark is due; one is due before it is late."""
 

@@ -26,7 +26,7 @@ from servicekit.wire import Encoded, element
 
 BATCH = 500
 BATCH_BYTES = 1 << 20
-_REMEMBERED = 4 * BATCH
+_REMEMBERED = 2 * BATCH
 
 Message = scheduler_service_pb2.WatchEventsResponse
 _Kind = workload_pb2.WorkloadEvent
