@@ -25,7 +25,7 @@ class Unreadable(Exception):
 class Seal:
     """Seals and opens secrets, each bound to the id of what it is a secret of.
 
-    So none opens in the place of another. Without a key it seals nothing.
+    So none opens in the place of another. Who has no key stores secrets as they are, unsealed.
     """
 
     key: bytes = field(default=b"", repr=False)
