@@ -41,7 +41,7 @@ from servicekit.database import Database
 from servicekit.idempotency import Idempotent
 from servicekit.identity import Follower, Revocations, Verifier
 from servicekit.ids import new_id
-from servicekit.interceptors import EdgeInterceptor, access_table
+from servicekit.interceptors import Edge, access_table
 from servicekit.logs import logger
 from servicekit.loops import looping
 from servicekit.server import Server
@@ -198,7 +198,7 @@ def _server(
 ) -> Server:
     services = [SCHEDULER_SERVICE, INVENTORY_SERVICE, ALLOCATION_SERVICE, USAGE_SERVICE]
     access = access_table(services, access_pb2.access)
-    edge = EdgeInterceptor(access, verifier, production=settings.production, clock=clock)
+    edge = Edge(access, verifier, production=settings.production, clock=clock)
     server = Server(edge)
     server.add(
         SCHEDULER_SERVICE,

@@ -5,17 +5,17 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import grpc
 import uvloop
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from servicekit.client import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from servicekit.config import ConfigurationError, exit_with, host_and_port
-from servicekit.interceptors import EdgeInterceptor
+from servicekit.interceptors import Edge
 from servicekit.tls import PLAINTEXT, Tls
 
 MAX_CONCURRENT_CALLS = 10_000
@@ -44,12 +44,14 @@ Healthy: TypeAlias = Callable[[], Awaitable[bool]]
 """Tells whether what a service depends on is there."""
 
 _log = logging.getLogger(__name__)
+# Generated without types; reflection's own function would take a true server only.
+_add_reflection: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Server:
-    """Serves the added services behind one interceptor.
+    """Serves the added services behind one edge.
 
     Use: `add` each service, `listen`, `start`, then `serve_until_signalled`. Health is SERVING
     from `start` on, for the whole ("") and for each service.
@@ -57,31 +59,31 @@ class Server:
 
     def __init__(
         self,
-        interceptor: EdgeInterceptor,
+        edge: Edge,
         *,
         grace: timedelta = timedelta(seconds=10),
         options: tuple[tuple[str, int], ...] = (),
     ) -> None:
-        self._interceptor = interceptor
+        self._edge = edge
         self._grace = grace.total_seconds()
         self._server = grpc.aio.server(
-            interceptors=[interceptor],
             options=list((dict(SERVER_OPTIONS) | dict(options)).items()),
             maximum_concurrent_rpcs=MAX_CONCURRENT_CALLS,
         )
         self._health = health.aio.HealthServicer()
         self._services: list[str] = [""]
         self._health_check: asyncio.Task[None] | None = None
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._guarded = cast("grpc.aio.Server", edge.before(self._server))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarded)
 
     def add(
         self,
         service: ServiceDescriptor,
-        register: Callable[[Any, grpc.aio.Server], None],
+        register: Callable[[Any, Any], None],
         servicer: object,
     ) -> None:
         """Adds one service: descriptor, generated `add_...Servicer_to_server`, servicer."""
-        register(servicer, self._server)
+        register(servicer, self._guarded)
         self._services.append(service.full_name)
 
     def listen(self, address: str, tls: Tls = PLAINTEXT) -> int:
@@ -103,7 +105,7 @@ class Server:
     async def start(self, healthy: Healthy | None = None) -> None:
         """Starts serving, and says so; from then on health follows what ``healthy`` answers."""
         names = (*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        _add_reflection(reflection.aio.ReflectionServicer(names), self._guarded)
         await self.set_serving(serving=True)
         await self._server.start()
         if healthy is not None:
@@ -144,9 +146,9 @@ class Server:
         if self._health_check is not None:
             self._health_check.cancel()
         await self._health.enter_graceful_shutdown()
-        self._interceptor.end_streams()
+        self._edge.end_streams()
         await self._server.stop(self._grace)
-        self._interceptor.flush_reports()
+        self._edge.flush_reports()
 
 
 async def _answer(healthy: Healthy) -> bool:

@@ -37,7 +37,7 @@ from servicekit.database import Database
 from servicekit.errors import Unavailable
 from servicekit.identity import Follower, Revocations, Verifier
 from servicekit.ids import new_id
-from servicekit.interceptors import EdgeInterceptor, access_table
+from servicekit.interceptors import Edge, access_table
 from servicekit.loops import looping
 from servicekit.server import Server
 from servicekit.storage import Storage, opened
@@ -168,7 +168,7 @@ def _server(
         signer.fetch_jwks, settings.issuer, settings.audience, clock, revocations=revocations
     )
     access = access_table([AUTH_SERVICE, TOKEN_SERVICE], access_pb2.access)
-    edge = EdgeInterceptor(access, verifier, production=settings.production, clock=clock)
+    edge = Edge(access, verifier, production=settings.production, clock=clock)
     server = Server(edge)
     server.add(
         AUTH_SERVICE, auth_service_pb2_grpc.add_AuthServiceServicer_to_server, AuthApi(resources)

@@ -37,7 +37,7 @@ from servicekit.eventlog import EventLog
 from servicekit.idempotency import Idempotent
 from servicekit.identity import Verifier
 from servicekit.ids import new_id
-from servicekit.interceptors import EdgeInterceptor, access_table
+from servicekit.interceptors import Edge, access_table
 from servicekit.loops import looping
 from servicekit.server import Server
 from servicekit.storage import opened
@@ -98,7 +98,7 @@ def _server(settings: Settings, parts: Parts) -> Server:
         revocations=parts.revocations,
     )
     access = access_table(SERVICES, access_pb2.access)
-    edge = EdgeInterceptor(access, verifier, production=settings.production, clock=parts.clock)
+    edge = Edge(access, verifier, production=settings.production, clock=parts.clock)
     server = Server(edge)
     once = Idempotent(parts.storage.writer, parts.clock)
     server.add(

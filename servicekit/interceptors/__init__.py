@@ -2,13 +2,13 @@
 
 from servicekit.interceptors.access import PUBLIC, AccessTable, access_table
 from servicekit.interceptors.admission import CLIENT_ADDRESS, FORWARDER
-from servicekit.interceptors.edge import EdgeInterceptor
+from servicekit.interceptors.edge import Edge
 
 __all__ = [
     "CLIENT_ADDRESS",
     "FORWARDER",
     "PUBLIC",
     "AccessTable",
-    "EdgeInterceptor",
+    "Edge",
     "access_table",
 ]

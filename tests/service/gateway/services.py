@@ -25,7 +25,7 @@ from servicekit.errors import (
     OutOfRange,
     Unauthenticated,
 )
-from servicekit.interceptors import PUBLIC, EdgeInterceptor
+from servicekit.interceptors import PUBLIC, Edge
 from servicekit.server import Server
 
 LAST_REVISION = 5
@@ -233,7 +233,7 @@ def servers(witness: Witness) -> dict[str, Server]:
 
 def _server(*services: ServiceDescriptor) -> Server:
     names = [f"/{it.full_name}/{method.name}" for it in services for method in it.methods]
-    return Server(EdgeInterceptor(dict.fromkeys(names, frozenset({PUBLIC})), None))
+    return Server(Edge(dict.fromkeys(names, frozenset({PUBLIC})), None))
 
 
 def _descriptor(module: Any, name: str) -> ServiceDescriptor:

@@ -9,7 +9,7 @@ import pytest
 from servicekit.client import ServiceChannel, connect
 from servicekit.clock import SystemClock
 from servicekit.identity import Revocations, Verifier
-from servicekit.interceptors import EdgeInterceptor, access_table
+from servicekit.interceptors import Edge, access_table
 from servicekit.server import Server
 from tests.service.servicekit.echo import ACCESS, SERVICE, EchoServicer, EchoStub, register
 from tests.service.servicekit.issuer import ISSUER, Issuer
@@ -25,8 +25,8 @@ class House:
         self.revocations = Revocations(SystemClock())
         self.revocations.open()
         verifier = Verifier(self.issuer.jwks, ISSUER, revocations=self.revocations)
-        self.interceptor = EdgeInterceptor(access_table([SERVICE], ACCESS), verifier, **options)
-        self.server = Server(self.interceptor, options=server_options, **grace)
+        self.edge = Edge(access_table([SERVICE], ACCESS), verifier, **options)
+        self.server = Server(self.edge, options=server_options, **grace)
         self.server.add(SERVICE, register, servicer)
         self._stack = AsyncExitStack()
 

@@ -163,6 +163,7 @@ def register(servicer: EchoServicer, server: grpc.aio.Server) -> None:
     }
     generic = grpc.method_handlers_generic_handler(SERVICE.full_name, handlers)
     server.add_generic_rpc_handlers((generic,))
+    server.add_registered_method_handlers(SERVICE.full_name, handlers)
 
 
 class EchoStub:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from servicekit import logs
-from servicekit.interceptors import EdgeInterceptor, access_table
+from servicekit.interceptors import Edge, access_table
 from servicekit.server import Server, run
 from tests.service.servicekit.echo import ACCESS, SERVICE, EchoResponse, EchoServicer, register
 
@@ -35,7 +35,7 @@ async def main() -> None:
     """Serves until signalled; all methods are public."""
     logs.configure("echo")
     access = {method: frozenset({"public"}) for method in access_table([SERVICE], ACCESS)}
-    server = Server(EdgeInterceptor(access, None))
+    server = Server(Edge(access, None))
     server.add(SERVICE, register, EchoServicer(Greet=slow, Watch=watch))
     port = server.listen(sys.argv[1])
     await server.start()

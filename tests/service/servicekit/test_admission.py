@@ -18,7 +18,7 @@ from servicekit.errors import (
     Unavailable,
 )
 from servicekit.identity import Role
-from servicekit.interceptors import EdgeInterceptor, access_table
+from servicekit.interceptors import Edge, access_table
 from tests.service.servicekit.echo import ACCESS, SERVICE, EchoRequest, EchoResponse, path, raw
 
 OpenHouse = Callable[..., Any]
@@ -146,7 +146,7 @@ async def test_on_a_public_method_no_token_is_looked_at(open_house: OpenHouse) -
 
 async def test_without_a_verifier_only_public_methods_are_open() -> None:
     """Not knowing who calls is no reason to let them in."""
-    edge = EdgeInterceptor(access_table([SERVICE], ACCESS), None)
+    edge = Edge(access_table([SERVICE], ACCESS), None)
     gate = edge._admission.gate(path("Say"), quiet=True)
     with pytest.raises(Unavailable):
         await gate.admit(Call(path("Say"), authorization="Bearer x"))

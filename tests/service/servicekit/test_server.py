@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from servicekit.client import connect
 from servicekit.config import ConfigurationError
 from servicekit.errors import Failure, Unavailable
-from servicekit.interceptors import EdgeInterceptor
+from servicekit.interceptors import Edge
 from servicekit.server import Server
 from tests.service.servicekit.echo import (
     PACKAGE,
@@ -130,7 +130,7 @@ async def test_reflection_is_for_admins_in_production(open_house: OpenHouse) -> 
 
 async def test_a_taken_port_is_named() -> None:
     """Also when it was taken by another of our servers: ports are not shared."""
-    first, second = (Server(EdgeInterceptor({}, None)) for _ in range(2))
+    first, second = (Server(Edge({}, None)) for _ in range(2))
     port = first.listen("127.0.0.1:0")
     await first.start()
     with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{port}: is the port"):
@@ -141,7 +141,7 @@ async def test_a_taken_port_is_named() -> None:
 
 async def test_what_is_no_address_is_named() -> None:
     """With what was expected."""
-    server = Server(EdgeInterceptor({}, None))
+    server = Server(Edge({}, None))
     with pytest.raises(ConfigurationError, match="expected host:port"):
         server.listen("nowhere")
     await server.drain()

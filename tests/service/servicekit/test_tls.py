@@ -10,7 +10,7 @@ import pytest
 from local.certificates import Certificates, make_certificates
 from servicekit.client import connect, departure
 from servicekit.errors import Unavailable
-from servicekit.interceptors import EdgeInterceptor
+from servicekit.interceptors import Edge
 from servicekit.probe import grpc_is_serving
 from servicekit.server import Server
 from servicekit.tls import PLAINTEXT, Tls
@@ -60,7 +60,7 @@ def tls(of: Certificates, name: str, authority: Path | None = None, **more: Any)
 @pytest.fixture(params=[False, True], ids=["TLS", "mutual TLS"])
 async def port(request: pytest.FixtureRequest, ours: Certificates) -> AsyncIterator[int]:
     """A server that shows a certificate, and in half of the runs demands one."""
-    server = Server(EdgeInterceptor(ACCESS, None))
+    server = Server(Edge(ACCESS, None))
     server.add(SERVICE, register, EchoServicer())
     # On all addresses, since one of the tests calls it by one that no certificate names.
     bound = server.listen("0.0.0.0:0", tls(ours, "server", require_clients=request.param))
@@ -153,7 +153,7 @@ async def test_a_complaint_is_not_repeated_at_every_call(
 
 async def test_tls_towards_a_plain_server_fails(ours: Certificates, complaints: list[str]) -> None:
     """The other half of a half-configured system."""
-    server = Server(EdgeInterceptor(ACCESS, None))
+    server = Server(Edge(ACCESS, None))
     server.add(SERVICE, register, EchoServicer())
     bound = server.listen("127.0.0.1:0")
     await server.start()
