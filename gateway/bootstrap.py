@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -25,8 +26,11 @@ from gateway.streams import STREAM_SECONDS, EventStreams
 from servicekit import failpoints, logs
 from servicekit.client import ServiceChannel, connect, read_only_methods
 from servicekit.clock import SystemClock
+from servicekit.errors import Unauthenticated
+from servicekit.loops import Work, looping
 from servicekit.metrics import serve_metrics
 from servicekit.process import spare_the_collector
+from servicekit.relay import Relay
 from servicekit.tls import Tls, https_context
 
 SERVICE = "gateway"
@@ -43,13 +47,33 @@ class Gateway:
         self._streams = EventStreams()
         self._channels = _connect(settings, contracts.services)
         self._health = Health({_context(package): c for package, c in self._channels.items()})
-        callers = _callers(settings, self._channels[AUTH_PACKAGE])
+        self._callers = callers = _callers(settings, self._channels[AUTH_PACKAGE])
+        self._has_account = bool(settings.service_password.get_secret_value())
         table = endpoint_table(routes, self._channels.__getitem__, self._streams, callers)
         document = openapi_document(contracts, routes, title=TITLE, version=VERSION)
         # In production METRICS_LISTEN shows them, on an address that only the collector reaches.
         metrics = not settings.production
         fixed = pages(self._health, document, title=TITLE, version=VERSION, metrics=metrics)
         self.application = _with_cors(Door(table, fixed), settings.origins)
+
+    def works(self) -> dict[str, Work]:
+        """Returns what goes on as long as it serves: a relay to each service.
+
+        Without an account of its own the gateway may open none, and makes each call by itself.
+        """
+        if not self._has_account:
+            return {}
+        return {
+            f"relay to {_context(package)}": partial(self._keep_open, channel.relay)
+            for package, channel in self._channels.items()
+        }
+
+    async def _keep_open(self, relay: Relay) -> None:
+        try:
+            await relay.keep_open(self._callers.own)
+        except Unauthenticated:
+            self._callers.own.refused()
+            raise
 
     def drain(self) -> None:
         """Is not ready any more and ends the streams; other requests are still answered."""
@@ -75,7 +99,8 @@ async def serve(settings: Settings) -> None:
     host, port = listener.getsockname()[:2]
     logs.logger(__name__).info("listening", host=host, port=port)
     try:
-        await server.serve(sockets=[listener])
+        async with looping(gateway.works()):
+            await server.serve(sockets=[listener])
     finally:
         await gateway.close()
 

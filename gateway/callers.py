@@ -36,7 +36,11 @@ Metadata = Sequence[tuple[str, str | bytes]]
 
 
 class Callers:
-    """Knows auth_service, the gateway's own account there, and which proxies to believe."""
+    """Knows auth_service, the gateway's own account there, and which proxies to believe.
+
+    Attributes:
+        own: the token of that account.
+    """
 
     def __init__(
         self,
@@ -51,7 +55,7 @@ class Callers:
         self._account = account
         self._password = password
         self._trusted = trusted_proxies
-        self._own = OwnToken(self._log_in, clock)
+        self.own = OwnToken(self._log_in, clock)
         self._keys = ApiKeyTokens(self._exchange_key, clock)
 
     async def introduce(self, exchange: Exchange, *, to_auth: bool) -> Metadata | None:
@@ -85,12 +89,12 @@ class Callers:
             raise invalid(TICKET, "none beside an Authorization header")
         request = token_service_pb2.RedeemStreamTicketRequest(ticket=ticket)
         try:
-            own = (("authorization", f"Bearer {await self._own()}"),)
+            own = (("authorization", f"Bearer {await self.own()}"),)
             answer = await self._tokens.RedeemStreamTicket(request, metadata=own)
         except Unauthenticated as failure:
             if failure.reason == "TICKET_INVALID":
                 raise
-            self._own.refused()
+            self.own.refused()
             raise Unavailable("tickets cannot be redeemed now") from failure
         enter_call(current_call()._replace(authorization=f"Bearer {answer.access_token}"))
 
@@ -104,7 +108,7 @@ class Callers:
         if not self._password or not client:
             return None
         try:
-            own = await self._own()
+            own = await self.own()
         except Failure:
             return None
         address = client_address(client[0], exchange.scope["headers"], self._trusted)

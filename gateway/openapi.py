@@ -71,6 +71,7 @@ def openapi_document(
     contracts: Contracts, routes: Iterable[Route], *, title: str, version: str
 ) -> bytes:
     """Returns the document as JSON."""
+    routes = list(routes)
     schemas = Schemas(contracts.comments)
     operations = _Operations(contracts, schemas)
     paths: dict[str, dict[str, Schema]] = {}
@@ -79,7 +80,7 @@ def openapi_document(
         paths.setdefault(path_of(route), {})[route.verb.lower()] = operation
     tags = [
         {"name": service.name, "description": contracts.comments.get(service.full_name, "")}
-        for service in contracts.services
+        for service in dict.fromkeys(route.method.containing_service for route in routes)
     ]
     document = {
         "openapi": "3.1.0",

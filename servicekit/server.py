@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from time import monotonic
 from typing import Any, TypeAlias, cast
 
 import grpc
@@ -13,9 +14,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from gpuaas.api.v1 import relay_service_pb2_grpc
 from servicekit.client import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from servicekit.config import ConfigurationError, exit_with, host_and_port
 from servicekit.interceptors import Edge
+from servicekit.relay import RELAY_SERVICE, RelayServicer
 from servicekit.tls import PLAINTEXT, Tls
 
 MAX_CONCURRENT_CALLS = 10_000
@@ -73,8 +76,11 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._services: list[str] = [""]
         self._health_check: asyncio.Task[None] | None = None
-        self._guarded = cast("grpc.aio.Server", edge.before(self._server))
+        guarded = edge.before(self._server)
+        self._guarded = cast("grpc.aio.Server", guarded)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarded)
+        self._relay = RelayServicer(guarded.handlers, edge.seconds_left)
+        relay_service_pb2_grpc.add_RelayServiceServicer_to_server(self._relay, self._guarded)
 
     def add(
         self,
@@ -104,7 +110,8 @@ class Server:
 
     async def start(self, healthy: Healthy | None = None) -> None:
         """Starts serving, and says so; from then on health follows what ``healthy`` answers."""
-        names = (*self._services[1:], health.SERVICE_NAME, reflection.SERVICE_NAME)
+        own = (health.SERVICE_NAME, reflection.SERVICE_NAME, RELAY_SERVICE.full_name)
+        names = (*self._services[1:], *own)
         _add_reflection(reflection.aio.ReflectionServicer(names), self._guarded)
         await self.set_serving(serving=True)
         await self._server.start()
@@ -142,12 +149,14 @@ class Server:
         await self.drain()
 
     async def drain(self) -> None:
-        """Says NOT_SERVING, ends streams, refuses new calls, lets running ones finish in grace."""
+        """Says NOT_SERVING, leaves relays, ends streams, refuses calls, lets the rest finish."""
         if self._health_check is not None:
             self._health_check.cancel()
+        until = monotonic() + self._grace
         await self._health.enter_graceful_shutdown()
+        await self._relay.leave(self._grace)
         self._edge.end_streams()
-        await self._server.stop(self._grace)
+        await self._server.stop(max(0.0, until - monotonic()))
         self._edge.flush_reports()
 
 

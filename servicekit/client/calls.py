@@ -30,6 +30,9 @@ def single(method: str, send: Any, departure: Departure, cap: float) -> Any:
             response = await send(request, timeout=seconds, metadata=headers, **rest)
         except grpc.aio.AioRpcError as error:
             raise departure.failed(error) from error
+        except Failure as failure:
+            departure.hear(failure)
+            raise
         await afailpoint(after)
         return response
 

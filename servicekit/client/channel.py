@@ -16,6 +16,7 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 
 from servicekit.client.calls import single, streaming
 from servicekit.client.departure import Departure, TokenSource
+from servicekit.relay import Relay, relayed
 from servicekit.tls import PLAINTEXT, Tls
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -81,7 +82,9 @@ def connect(
     else:
         channel = grpc.aio.secure_channel(target, credentials, options=list(merged.items()))
     departure = Departure(target, token, on_refused, over_tls=credentials is not None)
-    return ServiceChannel(channel, departure, cap.total_seconds(), stream_cap.total_seconds())
+    return ServiceChannel(
+        channel, departure, reads, cap.total_seconds(), stream_cap.total_seconds()
+    )
 
 
 def read_only_methods(services: Iterable[ServiceDescriptor]) -> frozenset[str]:
@@ -95,12 +98,23 @@ def read_only_methods(services: Iterable[ServiceDescriptor]) -> frozenset[str]:
 
 
 class ServiceChannel(grpc.aio.Channel):
-    """What `connect` returns. Calls raise `servicekit.errors.Failure`, streams while iterated."""
+    """What `connect` returns. Calls raise `servicekit.errors.Failure`, streams while iterated.
+
+    Attributes:
+        relay: what carries calls with one answer while somebody keeps it open.
+    """
 
     def __init__(
-        self, channel: grpc.aio.Channel, departure: Departure, cap: float, stream_cap: float
+        self,
+        channel: grpc.aio.Channel,
+        departure: Departure,
+        reads: frozenset[str],
+        cap: float,
+        stream_cap: float,
     ) -> None:
+        self.relay = Relay(channel)
         self._channel = channel
+        self._reads = reads
         self._departure = departure
         self._cap = cap
         self._stream_cap = stream_cap
@@ -114,6 +128,9 @@ class ServiceChannel(grpc.aio.Channel):
     ) -> Any:
         """Returns a callable that sends one request and awaits one answer."""
         send = self._channel.unary_unary(method, request_serializer, response_deserializer)
+        if request_serializer is not None and response_deserializer is not None:
+            converters = request_serializer, response_deserializer
+            send = relayed(method, send, self.relay, *converters, repeats=method in self._reads)
         return single(method, send, self._departure, self._cap)
 
     def stream_unary(

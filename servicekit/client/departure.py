@@ -44,11 +44,15 @@ class Departure:
     def failed(self, error: grpc.aio.AioRpcError) -> Failure:
         """Returns what a call failed with, and tells who has to know."""
         failure = failure_from_rpc(error)
+        self.hear(failure)
+        return failure
+
+    def hear(self, failure: Failure) -> None:
+        """Tells who has to know of a failure."""
         if isinstance(failure, Unauthenticated) and self._on_refused is not None:
             self._on_refused()
         elif isinstance(failure, Unavailable):
             self._complain(failure)
-        return failure
 
     def _complain(self, failure: Unavailable) -> None:
         """Logs what TLS has against a connection, which nobody else would say in plain words."""

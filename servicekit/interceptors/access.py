@@ -19,6 +19,7 @@ EARLY = "before password change"
 
 _CALLER_PREFIX = "CALLER_"
 _HEALTH = ("Check", "List", "Watch")
+_RELAY = "/gpuaas.api.v1.RelayService/Relay"
 _REFLECTION = (
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -43,6 +44,7 @@ def infrastructure_access(*, production: bool) -> AccessTable:
     """Returns who may call what every server has; in production reflection is for admins."""
     reflection = frozenset({Role.ADMIN if production else PUBLIC})
     table = {f"/grpc.health.v1.Health/{name}": frozenset({PUBLIC}) for name in _HEALTH}
+    table[_RELAY] = frozenset({Role.SERVICE})
     return table | dict.fromkeys(_REFLECTION, reflection)
 
 

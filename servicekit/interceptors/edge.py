@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 import grpc
 
+from servicekit.call import current_call
 from servicekit.clock import Clock, SystemClock
 from servicekit.identity import Verifier
 from servicekit.interceptors.access import AccessTable, infrastructure_access
@@ -71,6 +72,10 @@ class Edge:
         if inner.response_streaming:
             return wrap_streaming(gate, inner, self._stream_cap, self._streams)
         return wrap_single(gate, inner, self._unary_cap)
+
+    def seconds_left(self) -> float:
+        """Returns how long the stream being served may still last."""
+        return self._streams.seconds_left(current_call())
 
     def end_streams(self) -> None:
         """Ends every open stream with UNAVAILABLE, and later ones at once: the server drains."""

@@ -37,6 +37,10 @@ class OpenStreams:
             if not timeout.expired():
                 timeout.reschedule(now)
 
+    def seconds_left(self, call: Call) -> float:
+        """Returns how long a stream may last at most."""
+        return self._end_of(call)[0]
+
     async def serve(self, call: Call, stream: Awaitable[None]) -> None:
         """Runs one stream to its end, or to the end of its time.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from gateway.bootstrap import Gateway, https_of
 from gateway.config import Settings
 from gateway.server import DrainingServer, listening_socket
+from servicekit.loops import looping
 from servicekit.server import Server
 from tests.service.gateway.services import Witness, servers
 
@@ -42,11 +44,15 @@ class House:
         self._server = DrainingServer(
             self.gateway.application, self.gateway.drain, https_of(chosen)
         )
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
+        self._serving = asyncio.create_task(self._serve(listener))
         await until(lambda: self._server.started)
         self.client = httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{self.address[1]}", timeout=PATIENCE_S
         )
+
+    async def _serve(self, listener: socket.socket) -> None:
+        async with looping(self.gateway.works()):
+            await self._server.serve(sockets=[listener])
 
     async def stop(self) -> None:
         """Stops all as a signal would."""

@@ -106,6 +106,7 @@ async def test_reflection_lists_all_services(open_house: OpenHouse) -> None:
     house = await open_house()
     expected = {
         f"{PACKAGE}.EchoService",
+        "gpuaas.api.v1.RelayService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }

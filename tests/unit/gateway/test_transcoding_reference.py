@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.contracts import load_contracts
+from gateway.routes import routes_of
 from gateway.transcoding import Decoders, Encoders, Mismatch
 
 _F = FieldDescriptor
@@ -47,12 +48,11 @@ _NANOS = st.sampled_from([0, 1, 1_000, 120_000_000, 999_999_999])
 
 
 def message_names() -> list[str]:
-    """Returns every message that an RPC of the contracts takes or gives, however deep."""
+    """Returns every message that an RPC with a route takes or gives, however deep."""
     found: dict[str, None] = {}
-    for service in load_contracts().services:
-        for method in service.methods:
-            _collect(method.input_type, found)
-            _collect(method.output_type, found)
+    for route in routes_of(load_contracts().services):
+        _collect(route.method.input_type, found)
+        _collect(route.method.output_type, found)
     return list(found)
 
 
@@ -109,6 +109,8 @@ def _fill(draw: st.DrawFn, message: Any, field: FieldDescriptor, depth: int) -> 
 def _scalar(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     if field.enum_type is not None:
         return st.sampled_from([value.number for value in field.enum_type.values])
+    if field.full_name == "google.protobuf.Value.number_value":
+        return st.floats(allow_nan=False, allow_infinity=False)  # as JSON has no others
     return _SCALARS[field.type]
 
 
