@@ -14,7 +14,6 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from gpuaas.api.v1 import relay_service_pb2_grpc
 from servicekit.client import MAX_MESSAGE_BYTES, MAX_METADATA_BYTES
 from servicekit.config import ConfigurationError, exit_with, host_and_port
 from servicekit.interceptors import Edge
@@ -80,7 +79,7 @@ class Server:
         self._guarded = cast("grpc.aio.Server", guarded)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarded)
         self._relay = RelayServicer(guarded.handlers, edge.seconds_left)
-        relay_service_pb2_grpc.add_RelayServiceServicer_to_server(self._relay, self._guarded)
+        self._relay.register(self._guarded)
 
     def add(
         self,

@@ -112,7 +112,7 @@ class ServiceChannel(grpc.aio.Channel):
         cap: float,
         stream_cap: float,
     ) -> None:
-        self.relay = Relay(channel)
+        self.relay = Relay(channel, departure.target)
         self._channel = channel
         self._reads = reads
         self._departure = departure

@@ -25,7 +25,7 @@ _log = logger(__name__)
 
 
 class Departure:
-    """What each call to one target takes along, and who hears of its failures."""
+    """What each call to one `target` takes along, and who hears of its failures."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Departure:
         *,
         over_tls: bool,
     ) -> None:
-        self._target = target
+        self.target = target
         self._token = token
         self._on_refused = on_refused
         self._over_tls = over_tls
@@ -59,7 +59,7 @@ class Departure:
         why = why_no_connection(failure.message, over_tls=self._over_tls)
         if why and monotonic() - self._complained_at > COMPLAINT_INTERVAL:
             self._complained_at = monotonic()
-            _log.error("no connection", target=self._target, why=why)
+            _log.error("no connection", target=self.target, why=why)
 
     def seconds(self, timeout: float | None, cap: float) -> float:
         """Returns how long the call may take; DeadlineExceeded if there is no time left."""

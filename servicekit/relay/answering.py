@@ -50,6 +50,10 @@ class RelayServicer(relay_service_pb2_grpc.RelayServiceServicer):
         self._streams: set[_Stream] = set()
         self._leaving = False
 
+    def register(self, server: grpc.aio.Server) -> None:
+        """Adds itself to a server."""
+        relay_service_pb2_grpc.add_RelayServiceServicer_to_server(self, server)
+
     async def Relay(  # noqa: N802
         self, requests: AsyncIterator[RelayRequest], context: Any
     ) -> AsyncIterator[RelayResponse]:

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 import grpc
+from prometheus_client import Gauge
 
 from gpuaas.api.v1.relay_service_pb2 import RelayedCall, RelayRequest, RelayResponse
 from servicekit.errors import DeadlineExceeded, Unavailable
@@ -19,6 +20,10 @@ CALL_BYTES = 512 * 1024
 TOGETHER_BYTES = 1024 * 1024
 STREAM_SECONDS = 3_600.0
 LEAST_SECONDS = 1.0
+
+_OPEN = Gauge(
+    "gpuaas_relay_open", "1 while calls to a server are carried over one stream.", ("target",)
+)
 
 
 class Lost(Unavailable):
@@ -32,8 +37,9 @@ class Relay:
         stream: the one to use now; None while there is none, and calls go their own way.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, target: str) -> None:
         self.stream: Stream | None = None
+        self._is_open = _OPEN.labels(target)
         self._open: Any = channel.stream_stream(
             METHOD, RelayRequest.SerializeToString, RelayResponse.FromString
         )
@@ -79,11 +85,13 @@ class Relay:
             await asyncio.wait((opened, running), return_when=asyncio.FIRST_COMPLETED)
             if not running.done():
                 self.stream = stream
+                self._is_open.set(1)
                 await asyncio.wait((left, running), return_when=asyncio.FIRST_COMPLETED)
             if running.done():
                 running.result()
         finally:
             self.stream = None
+            self._is_open.set(0)
             opened.cancel()
             left.cancel()
 

@@ -36,6 +36,7 @@ SERVERS: Mapping[str, Name] = {
     "gpuaas.auth.v1": "auth_service",
     "gpuaas.job.v1": "job_service",
     "gpuaas.scheduler.v1": "scheduler_service",
+    "gpuaas.api.v1": "job_service",  # as every server has it
 }
 ENDS_SESSIONS = "AuthService.Logout"
 CELLS = {

@@ -19,6 +19,7 @@ SERVERS: Mapping[str, Name] = {
     "gpuaas.auth.v1": "auth_service",
     "gpuaas.job.v1": "job_service",
     "gpuaas.scheduler.v1": "scheduler_service",
+    "gpuaas.api.v1": "job_service",  # as every server has it
 }
 KINDS = {False: "unary_unary", True: "unary_stream"}
 FIRST_ANSWER_S = 2.0
