@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict
+from servicekit.config import Complaint, ServiceSettings, SettingsConfigDict, WriterHost
 from servicekit.identity import AUDIENCE
 from servicekit.identity.following import GRACE
 from servicekit.production import weakness_of_secret
@@ -21,6 +21,10 @@ class Settings(ServiceSettings):
 
     listen: str = Field("127.0.0.1:50053", description="host:port to serve gRPC on")
     database_url: str = Field("sqlite:///var/scheduler.db", description="SQLAlchemy URL")
+    writer: WriterHost = Field(
+        WriterHost.THREAD,
+        description="where changes are committed: in a process of their own, or in a thread",
+    )
     auth_target: str = Field(
         "127.0.0.1:50051", description="host:port where auth_service is called"
     )

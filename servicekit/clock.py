@@ -4,7 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -35,7 +35,7 @@ class SystemClock:
 class ManualClock:
     """A clock that stands still until it is moved: virtual time for simulations and tests."""
 
-    def __init__(self, start: datetime = _EPOCH) -> None:
+    def __init__(self, start: datetime = EPOCH) -> None:
         self._start = start
         self._elapsed = timedelta()
 
@@ -56,9 +56,9 @@ class ManualClock:
 
 def to_micros(moment: datetime) -> int:
     """Returns an aware time as exact integer microseconds since 1970, as columns hold it."""
-    return (moment - _EPOCH) // _MICROSECOND
+    return (moment - EPOCH) // _MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
     """Returns integer microseconds since 1970 as an aware UTC time, exactly."""
-    return _EPOCH + timedelta(microseconds=micros)
+    return EPOCH + timedelta(microseconds=micros)

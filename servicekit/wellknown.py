@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from servicekit.clock import from_micros, to_micros
+from servicekit.clock import EPOCH, from_micros, to_micros
 
 _SECOND = 1_000_000
 
@@ -23,9 +23,9 @@ def timestamp_or_none(moment: datetime | None) -> Timestamp | None:
 
 def write_time(message: Timestamp, moment: datetime) -> None:
     """Writes an aware time in place, which takes a fifth of making it and copying it there."""
-    seconds, micros = divmod(to_micros(moment), _SECOND)
-    message.seconds = seconds
-    message.nanos = micros * 1000
+    since = moment - EPOCH
+    message.seconds = since.days * 86_400 + since.seconds
+    message.nanos = since.microseconds * 1000
 
 
 def write_span(message: Duration, span: timedelta) -> None:

@@ -17,7 +17,7 @@ class Encoded(NamedTuple):
 
 
 def element(number: int, message: bytes) -> bytes:
-    """One element of the repeated message field ``number``, as it stands on the wire."""
+    """A message as the field ``number``, or as one element of it, as it stands on the wire."""
     return b"%b%b%b" % (_varint(number << 3 | _LENGTH_DELIMITED), _varint(len(message)), message)
 
 

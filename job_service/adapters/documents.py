@@ -1,6 +1,7 @@
 """Jobs and their events as the documents that rows and the log hold: JSON by msgspec."""
 
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -18,13 +19,16 @@ _rules_decoder = msgspec.json.Decoder(Rules)
 _run_decoder = msgspec.json.Decoder(Run)
 
 
-class _EventDocument(msgspec.Struct):
+J = TypeVar("J")
+
+
+class _EventDocument(msgspec.Struct, Generic[J]):
     """An event's payload; kind and time are columns of their own."""
 
     actor: str
     reason: str
     previous_state: JobState | None
-    job: msgspec.Raw
+    job: J
 
 
 class _Actor(msgspec.Struct):
@@ -34,7 +38,7 @@ class _Actor(msgspec.Struct):
 
 
 _actor_decoder = msgspec.json.Decoder(_Actor)
-_event_decoder = msgspec.json.Decoder(_EventDocument)
+_event_decoder = msgspec.json.Decoder(_EventDocument[Job])
 
 
 def encode_job(job: Job) -> bytes:
@@ -76,7 +80,7 @@ def decode_event(recorded: RecordedEvent) -> JobEvent:
     document = _event_decoder.decode(recorded.payload)
     return JobEvent(
         EventKind(recorded.kind),
-        decode_job(bytes(document.job)),
+        document.job,
         document.actor,
         document.reason,
         from_micros(recorded.at),

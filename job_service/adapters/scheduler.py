@@ -16,7 +16,7 @@ from gpuaas.scheduler.v1 import (
 )
 from job_service.adapters.explanations import explained, output_lines
 from job_service.adapters.outlooks import money_of, offers_of, outlook_of
-from job_service.adapters.workloads import queued_workload, workload_of
+from job_service.adapters.workloads import write_queued, write_workload
 from job_service.application.ports import QueuedRun
 from job_service.domain.job import Job
 from job_service.domain.offers import Offers
@@ -61,10 +61,7 @@ class GrpcScheduler:
     async def enqueue(self, runs: Sequence[QueuedRun]) -> list[Report]:
         """Hands runs over, as many in one call as a message holds."""
         refused: list[Report] = []
-        for part in _parts([(run, queued_workload(run)) for run in runs]):
-            request = scheduler_service_pb2.BatchEnqueueWorkloadsRequest(
-                workloads=[workload for _, workload in part]
-            )
+        for part, request in _requests(runs):
             answer = await self._scheduler.BatchEnqueueWorkloads(request)
             refused += [
                 Report(
@@ -74,7 +71,7 @@ class GrpcScheduler:
                     run.job.updated_at,
                     message=result.message,
                 )
-                for (run, _), result in zip(part, answer.results, strict=True)
+                for run, result in zip(part, answer.results, strict=True)
                 if result.kind not in _TAKEN
             ]
         return refused
@@ -103,10 +100,10 @@ class GrpcScheduler:
 
     async def quote(self, job: Job) -> Outlook:
         """What would become of a run of a job: of the one that waits in the queue, or of a new."""
-        workload = workload_of(job)
+        request = scheduler_service_pb2.QuoteWorkloadRequest()
+        write_workload(request.workload, job)
         if job.run and job.state is JobState.QUEUED and job.held_until is None:
-            workload.id = job.run.id
-        request = scheduler_service_pb2.QuoteWorkloadRequest(workload=workload)
+            request.workload.id = job.run.id
         async with self._quoting:
             return outlook_of(await self._scheduler.QuoteWorkload(request))
 
@@ -132,21 +129,22 @@ class GrpcScheduler:
             yield output_lines(message.lines), message.next_offset
 
 
-_Part: TypeAlias = list[tuple[QueuedRun, workload_pb2.Workload]]
+_Enqueue: TypeAlias = scheduler_service_pb2.BatchEnqueueWorkloadsRequest
 
 
-def _parts(runs: _Part) -> Iterator[_Part]:
-    """Parts that fit into one call, by number and by size."""
-    part: _Part = []
-    size = 0
-    for queued, workload in runs:
-        part.append((queued, workload))
+def _requests(runs: Sequence[QueuedRun]) -> Iterator[tuple[list[QueuedRun], _Enqueue]]:
+    """Runs in parts that fit into one call, by number and by size, each with its request."""
+    part, request, size = list[QueuedRun](), _Enqueue(), 0
+    for run in runs:
+        workload = request.workloads.add()
+        write_queued(workload, run)
+        part.append(run)
         size += workload.ByteSize()
         if len(part) == CALL_WORKLOADS or size >= CALL_BYTES:
-            yield part
-            part, size = [], 0
+            yield part, request
+            part, request, size = [], _Enqueue(), 0
     if part:
-        yield part
+        yield part, request
 
 
 def _report(event: workload_pb2.WorkloadEvent) -> Report | None:

@@ -1,65 +1,77 @@
 """Runs of jobs as the scheduler's workloads."""
 
-from gpuaas.api.v1 import money_pb2
 from gpuaas.scheduler.v1 import resource_pb2, workload_pb2
 from job_service.application.ports import QueuedRun
 from job_service.domain.job import Job
-from job_service.domain.prices import Money
-from job_service.domain.spec import JobSpec
-from servicekit.wellknown import duration
+from job_service.domain.spec import (
+    PriorityClass,
+    ResourceSpec,
+    ResourceType,
+    Simulation,
+    Strategy,
+)
+from servicekit.wellknown import write_span
 
 ARRAY_INDEX = "GPUAAS_ARRAY_INDEX"
 
-
-def queued_workload(queued: QueuedRun) -> workload_pb2.Workload:
-    """The workload of a run that is to be executed."""
-    workload = workload_of(queued.job)
-    workload.id = queued.run.id
-    workload.attempt = queued.run.attempt
-    workload.traceparent = queued.traceparent
-    return workload
-
-
-def workload_of(job: Job) -> workload_pb2.Workload:
-    """The workload of a run of a job, without what tells it from the job's other runs."""
-    spec, limit = job.spec, job.price_limit
-    return workload_pb2.Workload(
-        job_id=job.id,
-        owner_id=job.owner.id,
-        team=job.owner.team,
-        resources=_resources(spec),
-        pool=spec.pool,
-        provider=spec.provider,
-        strategy=resource_pb2.Strategy.Value(f"STRATEGY_{spec.strategy or 'UNSPECIFIED'}"),
-        priority_class=resource_pb2.PriorityClass.Value(f"PRIORITY_CLASS_{spec.priority_class}"),
-        priority=spec.priority,
-        preemptible=spec.preemptible,
-        estimated_duration=duration(spec.estimated_duration),
-        max_runtime=duration(spec.max_runtime),
-        simulation=_simulation(spec),
-        name=spec.name,
-        command=spec.command,
-        args=spec.args,
-        image=spec.image,
-        environment=_environment(job),
-        hourly_price_limit=_money(limit) if limit else None,
-    )
+_RESOURCE_TYPES = {
+    kind: resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{kind}") for kind in ResourceType
+}
+_PRIORITY_CLASSES = {
+    rank: resource_pb2.PriorityClass.Value(f"PRIORITY_CLASS_{rank}") for rank in PriorityClass
+}
+_STRATEGIES: dict[Strategy | None, resource_pb2.Strategy.ValueType] = {
+    None: resource_pb2.STRATEGY_UNSPECIFIED,
+    **{it: resource_pb2.Strategy.Value(f"STRATEGY_{it}") for it in Strategy},
+}
 
 
-def _resources(spec: JobSpec) -> resource_pb2.ResourceSpec:
-    wanted = spec.resources
-    return resource_pb2.ResourceSpec(
-        resource_type=resource_pb2.ResourceType.Value(f"RESOURCE_TYPE_{wanted.resource_type}"),
-        gpu_type=wanted.gpu_type,
-        count=wanted.count,
-        milli_gpu_per_device=wanted.milli_gpu_per_device,
-        memory_gb=wanted.memory_gb,
-        vcpus=wanted.vcpus,
-        nodes=wanted.nodes,
-        alternative_gpu_types=wanted.alternative_gpu_types,
-        device_memory_gb=wanted.device_memory_gb,
-        node_labels=wanted.node_labels,
-    )
+def write_queued(message: workload_pb2.Workload, queued: QueuedRun) -> None:
+    """The workload of a run that is to be executed, in place."""
+    write_workload(message, queued.job)
+    message.id = queued.run.id
+    message.attempt = queued.run.attempt
+    message.traceparent = queued.traceparent
+
+
+def write_workload(message: workload_pb2.Workload, job: Job) -> None:
+    """The workload of a job's run, in place, without what tells it from the job's other runs."""
+    spec = job.spec
+    message.job_id = job.id
+    message.owner_id = job.owner.id
+    message.team = job.owner.team
+    _write_resources(message.resources, spec.resources)
+    message.pool = spec.pool
+    message.provider = spec.provider
+    message.strategy = _STRATEGIES[spec.strategy]
+    message.priority_class = _PRIORITY_CLASSES[spec.priority_class]
+    message.priority = spec.priority
+    message.preemptible = spec.preemptible
+    write_span(message.estimated_duration, spec.estimated_duration)
+    write_span(message.max_runtime, spec.max_runtime)
+    if spec.simulation is not None:
+        _write_simulation(message.simulation, spec.simulation)
+    message.name = spec.name
+    message.command = spec.command
+    message.args.extend(spec.args)
+    message.image = spec.image
+    message.environment.update(_environment(job))
+    if job.price_limit is not None:
+        limit = message.hourly_price_limit
+        limit.micros, limit.currency_code = job.price_limit.micros, job.price_limit.currency
+
+
+def _write_resources(message: resource_pb2.ResourceSpec, wanted: ResourceSpec) -> None:
+    message.resource_type = _RESOURCE_TYPES[wanted.resource_type]
+    message.gpu_type = wanted.gpu_type
+    message.count = wanted.count
+    message.milli_gpu_per_device = wanted.milli_gpu_per_device
+    message.memory_gb = wanted.memory_gb
+    message.vcpus = wanted.vcpus
+    message.nodes = wanted.nodes
+    message.alternative_gpu_types.extend(wanted.alternative_gpu_types)
+    message.device_memory_gb = wanted.device_memory_gb
+    message.node_labels.update(wanted.node_labels)
 
 
 def _environment(job: Job) -> dict[str, str]:
@@ -69,14 +81,8 @@ def _environment(job: Job) -> dict[str, str]:
     return {**job.spec.environment, ARRAY_INDEX: str(job.array_index)}
 
 
-def _simulation(spec: JobSpec) -> workload_pb2.Simulation | None:
-    if spec.simulation is None:
-        return None
-    length = spec.simulation.duration
-    return workload_pb2.Simulation(
-        duration=None if length is None else duration(length), exit_code=spec.simulation.exit_code
-    )
-
-
-def _money(amount: Money) -> money_pb2.Money:
-    return money_pb2.Money(micros=amount.micros, currency_code=amount.currency)
+def _write_simulation(message: workload_pb2.Simulation, simulation: Simulation) -> None:
+    message.SetInParent()
+    message.exit_code = simulation.exit_code
+    if simulation.duration is not None:
+        write_span(message.duration, simulation.duration)

@@ -23,7 +23,7 @@ from job_service.domain.runs import RetryRule
 from job_service.domain.states import EventKind
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
-from servicekit.eventlog import EventLog
+from servicekit.eventlog import BOOKMARK, EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
 
@@ -44,12 +44,40 @@ Told: TypeAlias = tuple[list[Report], str]
 """Reports, and the position in the scheduler's log that they reach to."""
 
 
+@dataclass
+class _Passed:
+    """What a Forwarder has read since it last noted how far it is.
+
+    Attributes:
+        noted, after: the revisions noted, and read to.
+        done: whether anything was done that would be repeated from what is noted.
+        ended: jobs that ended, for which others may wait.
+        due: when it may be noted next, by the monotonic clock.
+    """
+
+    noted: int
+    after: int
+    done: bool = False
+    ended: list[str] = field(default_factory=list)
+    due: float = 0.0
+
+    @property
+    def open(self) -> bool:
+        """Whether something is left to do."""
+        return self.done or bool(self.ended)
+
+    def patience(self) -> timedelta:
+        """How long the next events may be waited for."""
+        return timedelta(seconds=max(0.0, self.due - monotonic())) if self.open else BOOKMARK
+
+
 @dataclass(frozen=True)
 class Forwarder:
     """The outbox: hands queued jobs to the scheduler and stops the runs of jobs that were ended.
 
-    It also lets jobs go on that waited for one that has ended. The cursor moves after the calls,
-    now and then and when the loop is stopped: what a crash repeats, the run's id makes harmless.
+    It also lets jobs go on that waited for one that has ended. That, and the cursor, which moves
+    after the calls, come at once when little happens, else now and then and when the loop is
+    stopped: what a crash repeats, the run's id makes harmless.
     """
 
     log: EventLog
@@ -64,24 +92,28 @@ class Forwarder:
     async def run(self) -> None:
         """Follows the service's own log from its cursor on."""
         position = await self.reader.position(FORWARD)
-        noted = after = self.log.revision(position) if position else 0
-        unnoted, due = False, 0.0
+        start = self.log.revision(position) if position else 0
+        passed = _Passed(start, start)
         try:
-            async for batch in self.log.follow(after):
-                unnoted = await self._deliver(batch) or unnoted
-                after = batch[-1].revision if batch else after
+            async for batch in self.log.follow(start, sooner=passed.patience):
+                passed.done = await self._deliver(batch) or passed.done
+                passed.ended += [it.subject for it in batch if it.kind in _ENDED]
+                passed.after = batch[-1].revision if batch else passed.after
                 # In a quiet moment also what was none of its business: the log is trimmed so far.
-                quiet = not batch and after > noted
-                if quiet or (unnoted and monotonic() >= due):
-                    await self._note(after)
-                    noted, unnoted, due = after, False, monotonic() + NOTED_EVERY_S
+                quiet = not batch and passed.after > passed.noted
+                if quiet or (passed.open and monotonic() >= passed.due):
+                    await self._note(passed, quiet=quiet)
         except asyncio.CancelledError:
-            if unnoted:
-                await self._note(after)
+            await self._note(passed, quiet=False)
             raise
 
-    async def _note(self, revision: int) -> None:
-        await self.writer.execute(MoveCursor(FORWARD, self.log.token(revision)))
+    async def _note(self, passed: _Passed, *, quiet: bool) -> None:
+        """Releases what waited for jobs that ended, and only then moves the cursor past them."""
+        released = await self._release(passed.ended)
+        passed.ended, passed.due = [], monotonic() + NOTED_EVERY_S
+        if released or passed.done or quiet:
+            await self.writer.execute(MoveCursor(FORWARD, self.log.token(passed.after)))
+            passed.noted, passed.done = passed.after, False
 
     async def _deliver(self, batch: list[RecordedEvent]) -> bool:
         queued = self._runs(it for it in batch if it.kind in _HANDED_OVER)
@@ -90,8 +122,7 @@ class Forwarder:
             await self.writer.execute(ApplyReports(tuple(refused), "", self.policy.retry))
         if stopped:
             await self.scheduler.cancel([stopped.run.id for stopped in stopped])
-        released = await self._release([it.subject for it in batch if it.kind in _ENDED])
-        return bool(queued or stopped or released)
+        return bool(queued or stopped)
 
     async def _release(self, ended: list[str]) -> bool:
         waiting = await self.reader.dependents(ended) if ended else []

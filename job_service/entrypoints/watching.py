@@ -9,14 +9,15 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
-from uuid import UUID
+
+from uuid_utils import UUID
 
 from gpuaas.job.v1 import job_event_pb2
 from gpuaas.job.v1.job_service_pb2 import WatchJobsResponse
 from job_service.application.ports import JobQuery, Reader
 from job_service.domain.job import Job, JobEvent
 from job_service.domain.states import JobState
-from job_service.entrypoints.encoding.jobs import job_message, write_event
+from job_service.entrypoints.encoding.jobs import encoded_event, job_message, lasting_part
 from job_service.entrypoints.events import EventDecoder
 from servicekit.clock import Clock
 from servicekit.errors import ResourceExhausted
@@ -29,9 +30,11 @@ K = TypeVar("K")
 
 MESSAGE_BYTES = 1024 * 1024
 KEPT_EVENTS = 2 * BATCH
-KEPT_SPECS = BATCH
+KEPT_JOBS = BATCH
 GLANCE = BOOKMARK / 3
 """How often at least a watch looks whether a bookmark is due; one is due before it is late."""
+
+_EVENTS = WatchJobsResponse.EVENTS_FIELD_NUMBER
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class JobWatch:
 
     Attributes:
         elements: events of the log by revision, as they stand on the wire.
-        specs: encoded specs by job id; a job's never changes, and most events are of a few jobs.
+        jobs: by job id what never changes of it, encoded; most events are of a few jobs.
     """
 
     reader: Reader
@@ -73,7 +76,7 @@ class JobWatch:
     clock: Clock
     most_per_caller: int = 100
     elements: dict[int, bytes] = field(default_factory=dict)
-    specs: dict[str, bytes] = field(default_factory=dict)
+    jobs: dict[str, bytes] = field(default_factory=dict)
     open_streams: Counter[str] = field(default_factory=Counter)
 
     @contextmanager
@@ -113,12 +116,7 @@ class JobWatch:
 
     def write(self, message: job_event_pb2.JobEvent, event: JobEvent, revision: int) -> None:
         """An event of the log, in place."""
-        event_id = str(UUID(bytes=self.log.identity + revision.to_bytes(8, "big")))
-        job_id = event.job.id
-        spec = self.specs.get(job_id)
-        write_event(message, event, revision, event_id, self.log.token(revision), spec)
-        if spec is None:
-            _keep(self.specs, job_id, message.job.spec.SerializeToString(), KEPT_SPECS)
+        message.MergeFromString(self._event(event, revision))
 
     def _snapshot(self, revision: int, jobs: Sequence[Job]) -> Iterator[Encoded]:
         """The jobs as they are.
@@ -163,9 +161,7 @@ class JobWatch:
         """The event, encoded once however many watch; the oldest go."""
         known = self.elements.get(recorded.revision)
         if known is None:
-            message = job_event_pb2.JobEvent()
-            self.write(message, event, recorded.revision)
-            known = _element(message)
+            known = element(_EVENTS, self._event(event, recorded.revision))
             _keep(self.elements, recorded.revision, known, KEPT_EVENTS)
         return known
 
@@ -175,6 +171,14 @@ class JobWatch:
         self.write(message, event, recorded.revision)
         message.kind = job_event_pb2.JobEvent.KIND_LEFT_FILTER
         return _element(message)
+
+    def _event(self, event: JobEvent, revision: int) -> bytes:
+        event_id = str(UUID(bytes=self.log.identity + revision.to_bytes(8, "big")))
+        lasting = self.jobs.get(event.job.id)
+        if lasting is None:
+            lasting = lasting_part(event.job)
+            _keep(self.jobs, event.job.id, lasting, KEPT_JOBS)
+        return encoded_event(event, revision, event_id, self.log.token(revision), lasting)
 
 
 def _cut(shown: Iterable[Shown]) -> Iterator[list[Shown]]:
@@ -197,7 +201,7 @@ def _joined(part: Sequence[Shown], rest: WatchJobsResponse) -> Encoded:
 
 
 def _element(event: job_event_pb2.JobEvent) -> bytes:
-    return element(WatchJobsResponse.EVENTS_FIELD_NUMBER, event.SerializeToString())
+    return element(_EVENTS, event.SerializeToString())
 
 
 def _keep(kept: dict[K, bytes], key: K, encoded: bytes, most: int) -> None:

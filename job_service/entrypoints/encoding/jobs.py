@@ -10,6 +10,7 @@ from job_service.entrypoints.encoding.money import write_money
 from job_service.entrypoints.encoding.runs import write_failure, write_run
 from job_service.entrypoints.encoding.specs import write_spec
 from servicekit.wellknown import write_time
+from servicekit.wire import element
 
 STATES = {state: job_pb2.JobState.Value(f"JOB_STATE_{state}") for state in JobState}
 _EVENT_KINDS = {kind: job_event_pb2.JobEvent.Kind.Value(f"KIND_{kind}") for kind in EventKind}
@@ -67,27 +68,52 @@ def job_message(job: Job) -> job_pb2.Job:
     return message
 
 
-def write_job(message: job_pb2.Job, job: Job, spec: bytes | None = None) -> None:
-    """A job, in place; its ``spec`` may be encoded already."""
+def write_job(message: job_pb2.Job, job: Job) -> None:
+    """A job, in place."""
+    _write_lasting(message, job)
+    _write_changing(message, job)
+
+
+def lasting_part(job: Job) -> bytes:
+    """What of a job never changes, encoded."""
+    message = job_pb2.Job()
+    _write_lasting(message, job)
+    return message.SerializeToString()
+
+
+def encoded_event(
+    event: JobEvent, revision: int, event_id: str, resume_token: str, lasting: bytes
+) -> bytes:
+    """An event, encoded, with the ``lasting`` part of its job as that was encoded before."""
+    job = job_pb2.Job()
+    _write_changing(job, event.job)
+    message = job_event_pb2.JobEvent(
+        revision=revision,
+        id=event_id,
+        kind=_EVENT_KINDS[event.kind],
+        actor=event.actor,
+        reason=event.reason,
+        resume_token=resume_token,
+    )
+    write_time(message.time, event.at)
+    if event.previous_state:
+        message.previous_state = STATES[event.previous_state]
+    if event.job.run:
+        message.run_id = event.job.run.id
+    whole_job = element(message.JOB_FIELD_NUMBER, lasting + job.SerializeToString())
+    return message.SerializeToString() + whole_job
+
+
+def _write_lasting(message: job_pb2.Job, job: Job) -> None:
+    """What never changes about a job, in place."""
     message.id = message.task_id = job.id
     message.owner_id = job.owner.id
     message.owner = job.owner.name
     message.team = job.owner.team
-    if spec is None:
-        write_spec(message.spec, job.spec)
-    else:
-        message.spec.MergeFromString(spec)
-    message.state = STATES[job.state]
-    message.status = job.state.value
+    write_spec(message.spec, job.spec)
     message.gpu_type = job.spec.resources.gpu_type
     write_time(message.create_time, job.created_at)
     write_time(message.created_at, job.created_at)
-    write_time(message.update_time, job.updated_at)
-    message.reserved_milli_gpu_seconds = job.reserved
-    message.used_milli_gpu_seconds = job.used
-    message.version = job.changes
-    if not (job.state.ended or job.state is JobState.RUNNING):
-        message.waiting.CopyFrom(waiting_of(job))
     if job.origin_id:
         message.origin_job_id = job.origin_id
     if job.array_id:
@@ -95,35 +121,24 @@ def write_job(message: job_pb2.Job, job: Job, spec: bytes | None = None) -> None
         message.array_index = job.array_index
     if job.price_limit:
         write_money(message.hourly_price_limit, job.price_limit)
+
+
+def _write_changing(message: job_pb2.Job, job: Job) -> None:
+    """What each change of a job may change, in place."""
+    message.state = STATES[job.state]
+    message.status = job.state.value
+    write_time(message.update_time, job.updated_at)
+    message.reserved_milli_gpu_seconds = job.reserved
+    message.used_milli_gpu_seconds = job.used
+    message.version = job.changes
+    if not (job.state.ended or job.state is JobState.RUNNING):
+        message.waiting.CopyFrom(waiting_of(job))
     for given in job.approvals:
         _write_approval(message.approvals.add(), given)
     if job.approved_at:
         _write_course(message, job, job.approved_at)
     if job.ended_at:
         _write_end(message, job, job.ended_at)
-
-
-def write_event(
-    message: job_event_pb2.JobEvent,
-    event: JobEvent,
-    revision: int,
-    event_id: str,
-    resume_token: str,
-    spec: bytes | None = None,
-) -> None:
-    """An event of a job, in place; the job's ``spec`` may be encoded already."""
-    message.revision = revision
-    message.id = event_id
-    message.kind = _EVENT_KINDS[event.kind]
-    write_time(message.time, event.at)
-    message.actor = event.actor
-    message.reason = event.reason
-    write_job(message.job, event.job, spec)
-    message.resume_token = resume_token
-    if event.previous_state:
-        message.previous_state = STATES[event.previous_state]
-    if event.job.run:
-        message.run_id = event.job.run.id
 
 
 def _several_approvals(job: Job) -> job_pb2.WaitingReason:
