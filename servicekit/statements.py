@@ -11,7 +11,7 @@ the statement alone, and for that copies every page before changing it, a tenth 
 costs its writer; `OR FAIL` says that nobody will go on from there.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
@@ -69,6 +69,14 @@ class Statements:
             count += self._send(connection, self._update_text, self._columns, values).rowcount
         return count
 
+    def add(self, connection: Connection, sums: Mapping[Key, Mapping[str, int]]) -> None:
+        """Adds to numbers of rows, by key and column; a row that is missing begins at zero."""
+        (name,) = self._key
+        zeros = dict.fromkeys(self._columns, 0)
+        rows = [self._values({**zeros, **numbers, name: key}) for key, numbers in sums.items()]
+        for part in _parts(rows):
+            self._send(connection, self._add_text, self._columns, part)
+
     def _send(
         self,
         connection: Connection,
@@ -99,6 +107,17 @@ class Statements:
         columns = ", ".join(self._quoted.values())
         given = self._given(self._columns, count)
         return f"INSERT{self._or_fail} INTO {self._table} ({columns}) SELECT * FROM {given}"
+
+    @cache  # noqa: B019
+    def _add_text(self, count: int) -> str:
+        key = ", ".join(self._quoted[name] for name in self._key)
+        changes = ", ".join(
+            f"{quoted} = {self._table}.{quoted} + excluded.{quoted}"
+            for name, quoted in self._quoted.items()
+            if name not in self._key
+        )
+        # Without the WHERE, SQLite would take ON for the beginning of a join's condition.
+        return f"{self._insert_text(count)} WHERE true ON CONFLICT ({key}) DO UPDATE SET {changes}"
 
     @cache  # noqa: B019
     def _update_text(self, count: int) -> str:
