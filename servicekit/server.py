@@ -5,7 +5,6 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
-from time import monotonic
 from typing import Any, TypeAlias, cast
 
 import grpc
@@ -78,8 +77,7 @@ class Server:
         guarded = edge.before(self._server)
         self._guarded = cast("grpc.aio.Server", guarded)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarded)
-        self._relay = RelayServicer(guarded.handlers, edge.seconds_left)
-        self._relay.register(self._guarded)
+        RelayServicer(guarded.handlers, edge.ending_itself).register(self._guarded)
 
     def add(
         self,
@@ -148,14 +146,12 @@ class Server:
         await self.drain()
 
     async def drain(self) -> None:
-        """Says NOT_SERVING, leaves relays, ends streams, refuses calls, lets the rest finish."""
+        """Says NOT_SERVING, ends streams, refuses new calls, lets running ones finish in grace."""
         if self._health_check is not None:
             self._health_check.cancel()
-        until = monotonic() + self._grace
         await self._health.enter_graceful_shutdown()
-        await self._relay.leave(self._grace)
         self._edge.end_streams()
-        await self._server.stop(max(0.0, until - monotonic()))
+        await self._server.stop(self._grace)
         self._edge.flush_reports()
 
 

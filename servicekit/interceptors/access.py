@@ -7,6 +7,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
 from servicekit.errors import Failure, PermissionDenied
 from servicekit.identity import Identity, Role
+from servicekit.relay import RELAY
 
 AccessTable: TypeAlias = Mapping[str, frozenset[str]]
 """For each "/package.Service/Method" the roles that may call it, or PUBLIC; absent: nobody.
@@ -19,7 +20,6 @@ EARLY = "before password change"
 
 _CALLER_PREFIX = "CALLER_"
 _HEALTH = ("Check", "List", "Watch")
-_RELAY = "/gpuaas.api.v1.RelayService/Relay"
 _REFLECTION = (
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -44,7 +44,7 @@ def infrastructure_access(*, production: bool) -> AccessTable:
     """Returns who may call what every server has; in production reflection is for admins."""
     reflection = frozenset({Role.ADMIN if production else PUBLIC})
     table = {f"/grpc.health.v1.Health/{name}": frozenset({PUBLIC}) for name in _HEALTH}
-    table[_RELAY] = frozenset({Role.SERVICE})
+    table[RELAY] = frozenset({Role.SERVICE})
     return table | dict.fromkeys(_REFLECTION, reflection)
 
 

@@ -4,13 +4,13 @@ The methods are wrapped where they are registered. An interceptor of grpc.aio's 
 and be asked again at every call, which costs 9 us of 230.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Protocol, TypeAlias
 
 import grpc
 
-from servicekit.call import current_call
 from servicekit.clock import Clock, SystemClock
 from servicekit.identity import Verifier
 from servicekit.interceptors.access import AccessTable, infrastructure_access
@@ -73,12 +73,12 @@ class Edge:
             return wrap_streaming(gate, inner, self._stream_cap, self._streams)
         return wrap_single(gate, inner, self._unary_cap)
 
-    def seconds_left(self) -> float:
-        """Returns how long the stream being served may still last."""
-        return self._streams.seconds_left(current_call())
+    def ending_itself(self, leave: Callable[[], None]) -> AbstractContextManager[None]:
+        """Has the stream being served told to end, by ``leave``, before it is ended."""
+        return self._streams.ending_itself(leave)
 
     def end_streams(self) -> None:
-        """Ends every open stream with UNAVAILABLE, and later ones at once: the server drains."""
+        """Ends every open stream, and later ones at once: the server drains."""
         self._streams.end_all()
 
     def flush_reports(self) -> None:

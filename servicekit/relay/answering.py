@@ -3,52 +3,40 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from functools import partial
-from time import monotonic
 from typing import Any, TypeAlias
 
 import grpc
-from google.rpc.status_pb2 import Status
 
 from gpuaas.api.v1 import relay_service_pb2_grpc
-from gpuaas.api.v1.relay_service_pb2 import (
-    DESCRIPTOR,
-    RelayedAnswer,
-    RelayedCall,
-    RelayRequest,
-    RelayResponse,
-)
-from servicekit.errors import Failure, ResourceExhausted, Unavailable, Unimplemented, invalid
-from servicekit.statuses import DETAILS_KEY, status_of
+from gpuaas.api.v1.relay_service_pb2 import RelayedAnswer, RelayedCall, RelayRequest, RelayResponse
+from servicekit.errors import Failure, Internal, ResourceExhausted, Unimplemented, invalid
+from servicekit.logs import logger
+from servicekit.relay.context import CallContext
+from servicekit.relay.messages import METADATA_BYTES, together
+from servicekit.statuses import status_of
 
 Handlers: TypeAlias = Mapping[str, "grpc.RpcMethodHandler[Any, Any]"]
 """Handlers behind the server's edge, by "/package.Service/Method"."""
 
-RELAY_SERVICE = DESCRIPTOR.services_by_name["RelayService"]
+EndingItself: TypeAlias = Callable[[Callable[[], None]], AbstractContextManager[None]]
+"""Has a function called when the stream being served should end."""
 
 OPEN_CALLS = 4_096
-TOGETHER_BYTES = 1024 * 1024
 ANSWER_BYTES = 4 * 1024 * 1024 - 1024
-LEAVE_SECONDS = 60.0
-"""A stream is left so long before its end: the longest that a call of the gateway takes."""
+WAITING_BYTES = 4 * 1024 * 1024
+"""While more than this waits to be sent, no more calls are read: the caller reads too slowly."""
 
-_NANOS = 1e-9
+_log = logger(__name__)
 
 
 class RelayServicer(relay_service_pb2_grpc.RelayServiceServicer):
-    """Implements RelayService by the other handlers of its server.
+    """Implements RelayService by the other handlers of its server; ``handlers`` may still grow."""
 
-    Args:
-        handlers: what calls are served by; it may still grow.
-        seconds_left: how long the stream being served may last.
-    """
-
-    def __init__(self, handlers: Handlers, seconds_left: Callable[[], float]) -> None:
+    def __init__(self, handlers: Handlers, ending_itself: EndingItself) -> None:
         self._handlers = handlers
-        self._seconds_left = seconds_left
-        self._streams: set[_Stream] = set()
-        self._leaving = False
+        self._ending_itself = ending_itself
 
     def register(self, server: grpc.aio.Server) -> None:
         """Adds itself to a server."""
@@ -58,45 +46,26 @@ class RelayServicer(relay_service_pb2_grpc.RelayServiceServicer):
         self, requests: AsyncIterator[RelayRequest], context: Any
     ) -> AsyncIterator[RelayResponse]:
         """Serves one stream until the caller has closed its side and everything is answered."""
-        if self._leaving:
-            raise Unavailable("the server is going away")
         stream = _Stream(self._handlers, context.peer())
-        leaving = asyncio.get_running_loop().call_later(
-            self._seconds_left() - LEAVE_SECONDS, stream.leave
-        )
-        self._streams.add(stream)
-        try:
+        with self._ending_itself(stream.leave):
             async with aclosing(stream.serve(requests)) as responses:
                 async for response in responses:
                     yield response
-        finally:
-            leaving.cancel()
-            self._streams.discard(stream)
-
-    async def leave(self, seconds: float) -> None:
-        """Says on all streams that the server goes away, and waits so long at most for them."""
-        self._leaving = True
-        for stream in self._streams:
-            stream.leave()
-        ends = [asyncio.create_task(stream.ended.wait()) for stream in self._streams]
-        if ends:
-            _, late = await asyncio.wait(ends, timeout=seconds)
-            for end in late:
-                end.cancel()
 
 
 class _Stream:
     """One stream: what was asked on it, and what is to be sent back."""
 
     def __init__(self, handlers: Handlers, peer: str) -> None:
-        self.ended = asyncio.Event()
         self._handlers = handlers
         self._peer = peer
         self._loop = asyncio.get_running_loop()
         self._open: dict[int, asyncio.Task[None]] = {}
         self._answers: deque[RelayedAnswer] = deque()
+        self._waiting_bytes = 0
         self._leaving = False
-        self._wake = asyncio.Event()
+        self._wake, self._room = asyncio.Event(), asyncio.Event()
+        self._room.set()
 
     def leave(self) -> None:
         """Asks the caller to send no more, with the next answers or at once."""
@@ -113,102 +82,82 @@ class _Stream:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._answers or self._leaving:
-                    leaving, self._leaving = self._leaving, False
-                    yield RelayResponse(answers=self._together(), leaving=leaving)
+                    yield self._response()
                 if reading.done():
                     reading.result()
+            reading.result()
         finally:
             reading.cancel()
             for task in self._open.values():
                 task.cancel()
-            self.ended.set()
 
     async def _read(self, requests: AsyncIterator[RelayRequest]) -> None:
         async for request in requests:
-            self._take(request)
+            for call in request.calls:
+                self._take(call)
+            for number in request.cancelled:
+                if number in self._open:
+                    self._open[number].cancel()
+            await self._room.wait()
 
-    def _take(self, request: RelayRequest) -> None:
-        for call in request.calls:
-            if call.number in self._open:
-                raise invalid("calls.number", "one that no open call of the stream has")
-            task = self._open[call.number] = self._loop.create_task(self._serve(call))
-            task.add_done_callback(partial(self._close, call.number))
-        for number in request.cancelled:
-            if number in self._open:
-                self._open[number].cancel()
+    def _take(self, call: RelayedCall) -> None:
+        """Begins to serve a call, or answers at once where that cannot be."""
+        if call.number in self._open:
+            raise invalid("calls.number", "one that no open call of the stream has")
+        try:
+            if len(self._open) >= OPEN_CALLS:
+                raise ResourceExhausted(
+                    f"{OPEN_CALLS} calls are open on this stream already", reason="OVERLOADED"
+                )
+            context = CallContext(call, self._peer)
+            if context.size > METADATA_BYTES:
+                raise ResourceExhausted(f"the metadata is larger than {METADATA_BYTES} bytes")
+            handler = self._handlers.get(call.method)
+            if handler is None or handler.unary_unary is None:
+                raise Unimplemented("there is no such method that can be relayed")
+        except Failure as failure:
+            self._send(RelayedAnswer(number=call.number, error=status_of(failure)))
+            return
+        serving = self._serve(call, handler.unary_unary, context)
+        task = self._open[call.number] = self._loop.create_task(serving)
+        late = context.cancel_when_late(task)
+        task.add_done_callback(partial(self._close, call.number, late))
 
-    def _close(self, number: int, task: "asyncio.Task[None]") -> None:
+    def _close(
+        self, number: int, late: asyncio.TimerHandle | None, task: "asyncio.Task[None]"
+    ) -> None:
         del self._open[number]
+        if late is not None:
+            late.cancel()
         if not self._open:
             self._wake.set()
 
-    async def _serve(self, call: RelayedCall) -> None:
+    async def _serve(self, call: RelayedCall, serve: Any, context: CallContext) -> None:
         """Makes one call; whoever cancelled it, or let its time pass, waits for no answer."""
-        context = _CallContext(call, self._peer)
-        late = None
-        if (seconds := context.time_remaining()) is not None:
-            late = self._loop.call_later(seconds, self._open[call.number].cancel)
+        answer = RelayedAnswer(number=call.number)
         try:
-            self._answers.append(await self._answer(call, context))
-            self._wake.set()
-        finally:
-            if late is not None:
-                late.cancel()
-
-    async def _answer(self, call: RelayedCall, context: "_CallContext") -> RelayedAnswer:
-        try:
-            message = await self._handler(call.method)(call.message, context)
-            if len(message) > ANSWER_BYTES:
-                raise ResourceExhausted(f"the answer is larger than {ANSWER_BYTES} bytes")
+            answer.message = await serve(call.message, context)
+            if len(answer.message) > ANSWER_BYTES:
+                large = ResourceExhausted(f"the answer is larger than {ANSWER_BYTES} bytes")
+                answer.error.CopyFrom(status_of(large))
         except grpc.aio.AbortError:
-            return RelayedAnswer(number=call.number, error=context.status)
-        except Failure as failure:
-            return RelayedAnswer(number=call.number, error=status_of(failure))
-        return RelayedAnswer(number=call.number, message=message)
+            answer.error.CopyFrom(context.status)
+        except Exception as error:
+            _log.error("a relayed call failed by a defect", method=call.method, exc_info=error)
+            answer.error.CopyFrom(status_of(Internal("internal error")))
+        self._send(answer)
 
-    def _handler(self, method: str) -> Any:
-        if len(self._open) > OPEN_CALLS:
-            raise ResourceExhausted(
-                f"{OPEN_CALLS} calls are open on this stream already", reason="OVERLOADED"
-            )
-        handler = self._handlers.get(method)
-        if handler is None or handler.unary_unary is None:
-            raise Unimplemented("there is no such method that can be relayed")
-        return handler.unary_unary
+    def _send(self, answer: RelayedAnswer) -> None:
+        self._answers.append(answer)
+        self._waiting_bytes += answer.ByteSize()
+        if self._waiting_bytes > WAITING_BYTES:
+            self._room.clear()
+        self._wake.set()
 
-    def _together(self) -> list[RelayedAnswer]:
-        taken: list[RelayedAnswer] = []
-        size, waiting = 0, self._answers
-        while waiting and (not taken or size + len(waiting[0].message) <= TOGETHER_BYTES):
-            size += len(waiting[0].message)
-            taken.append(waiting.popleft())
-        return taken
-
-
-class _CallContext:
-    """What the edge asks of the context of a call."""
-
-    def __init__(self, call: RelayedCall, peer: str) -> None:
-        self._metadata = tuple(call.metadata.items())
-        self._deadline: float | None = None
-        if call.HasField("timeout"):
-            self._deadline = monotonic() + call.timeout.seconds + call.timeout.nanos * _NANOS
-        self._peer = peer
-        self.status = Status()
-
-    def invocation_metadata(self) -> tuple[tuple[str, str], ...]:
-        """The call's own metadata."""
-        return self._metadata
-
-    def time_remaining(self) -> float | None:
-        """Seconds until nobody waits any more, 0 from then on; None for a call without a time."""
-        return None if self._deadline is None else max(0.0, self._deadline - monotonic())
-
-    def peer(self) -> str:
-        """The other end of the stream."""
-        return self._peer
-
-    async def abort(self, code: grpc.StatusCode, details: str, trailing: Any) -> None:
-        """Ends the call with the status that stands in the trailing metadata."""
-        self.status = Status.FromString(dict(trailing)[DETAILS_KEY])
-        raise grpc.aio.AbortError
+    def _response(self) -> RelayResponse:
+        leaving, self._leaving = self._leaving, False
+        response = RelayResponse(answers=together(self._answers), leaving=leaving)
+        self._waiting_bytes -= sum(answer.ByteSize() for answer in response.answers)
+        if self._waiting_bytes <= WAITING_BYTES:
+            self._room.set()
+        return response

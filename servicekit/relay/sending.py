@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Any
 
-from servicekit.relay.asking import Lost, Relay
+from servicekit.errors import Unavailable
+from servicekit.relay.keeping import Relay
 
 
 def relayed(
@@ -18,7 +19,8 @@ def relayed(
 ) -> Any:
     """Returns what makes a call of `method`, in the place of `send`, which makes it by itself.
 
-    A call whose stream was lost is made again if it ``repeats``: if it only reads.
+    What ``repeats``, as it only reads, goes by itself when it fails as UNAVAILABLE, so that gRPC
+    tries again as it does for every such call.
     """
 
     async def call(
@@ -28,13 +30,16 @@ def relayed(
         metadata: Sequence[tuple[str, Any]],
         **rest: Any,
     ) -> Any:
-        stream, message = relay.stream, serialize(request)
-        if stream is None or rest or not stream.takes(message):
+        stream = relay.stream
+        if stream is None or rest:
             return await send(request, timeout=timeout, metadata=metadata, **rest)
+        message = serialize(request)
+        if not stream.takes(message, metadata):
+            return await send(request, timeout=timeout, metadata=metadata)
         until = monotonic() + timeout
         try:
             return deserialize(await stream.ask(method, message, timeout, metadata))
-        except Lost:
+        except Unavailable:
             if not repeats:
                 raise
         return await send(request, timeout=max(0.0, until - monotonic()), metadata=metadata)

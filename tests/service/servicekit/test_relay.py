@@ -1,13 +1,16 @@
 """Calls over a relay: each is served as if it had come by itself, and none is lost by a drain."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
+from grpc_health.v1 import health_pb2
 
 from gpuaas.api.v1.relay_service_pb2 import RelayedCall, RelayRequest, RelayResponse
 from servicekit.client import ServiceChannel, read_only_methods
@@ -23,7 +26,7 @@ from servicekit.errors import (
     Unimplemented,
 )
 from servicekit.loops import looping
-from servicekit.relay import answering, asking
+from servicekit.relay import RELAY, answering, asking
 from tests.service.servicekit.echo import SERVICE, EchoRequest, EchoResponse, EchoStub, path
 
 OpenHouse = Callable[..., Any]
@@ -31,13 +34,20 @@ READS = read_only_methods([SERVICE])
 PATIENCE_S = 10.0
 
 
-def token(house: Any, role: str = "service") -> Callable[[], Awaitable[str]]:
+def token(house: Any, role: str = "service", **claims: Any) -> Callable[[], Awaitable[str]]:
     """Returns a source of tokens of a role."""
 
     async def source() -> str:
-        return str(house.issuer.token(house.issuer.claims(role=role)))
+        return str(house.issuer.token(house.issuer.claims(role=role, **claims)))
 
     return source
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Returns as soon as the condition holds."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 async def opened(channel: ServiceChannel, after: asking.Stream | None = None) -> asking.Stream:
@@ -73,9 +83,11 @@ class Held:
 
     def __init__(self) -> None:
         self.arrived, self.go_on, self.cancelled = (asyncio.Event() for _ in range(3))
+        self.count = 0
 
     async def __call__(self, request: Any, context: Any) -> Any:
         self.arrived.set()
+        self.count += 1
         try:
             await self.go_on.wait()
         except asyncio.CancelledError:
@@ -94,7 +106,7 @@ async def test_each_of_many_calls_gets_its_own_answer(open_house: OpenHouse) -> 
     """However they overtake each other."""
 
     async def shuffled(request: Any, context: Any) -> Any:
-        for _ in range(hash(request.text) % 7):
+        for _ in range(int(request.text[5:]) * 5 % 7):
             await asyncio.sleep(0)
         return EchoResponse(text=request.text)
 
@@ -119,8 +131,8 @@ async def test_stubs_use_the_relay_while_there_is_one(open_house: OpenHouse) -> 
         await opened(channel)
         assert "relayed" == (await EchoStub(channel).Say(EchoRequest(text="relayed"))).text
     assert "alone again" == (await EchoStub(channel).Say(EchoRequest(text="alone again"))).text
-    assert ["_CallContext"] == [name for name, _ in seen if name == "_CallContext"]
-    assert "_CallContext" == seen[1][0]
+    assert ["CallContext"] == [name for name, _ in seen if name == "CallContext"]
+    assert "CallContext" == seen[1][0]
     assert {"authorization", "x-request-id", "traceparent"} <= set(seen[1][1])
 
 
@@ -170,7 +182,7 @@ async def test_what_cannot_be_relayed_is_refused(open_house: OpenHouse) -> None:
     house = await open_house()
     async with relaying(house) as channel:
         stream = await opened(channel)
-        for method in (path("Watch"), path("Chat"), asking.METHOD, path("Nothing"), "nonsense"):
+        for method in (path("Watch"), path("Chat"), RELAY, path("Nothing"), "nonsense"):
             with pytest.raises(Unimplemented):
                 await stream.ask(method, b"", PATIENCE_S, house.bearer())
         with pytest.raises(InvalidArgument) as garbage:
@@ -201,79 +213,6 @@ async def test_a_call_that_its_caller_gave_up_is_cancelled(open_house: OpenHouse
         assert "next" == await ask(channel, house, "Say", "next")
 
 
-async def test_a_drain_loses_no_call(open_house: OpenHouse) -> None:
-    """What was asked is answered; what is asked then goes its own way; the server ends soon."""
-    held = Held()
-    house = await open_house(Say=held.handler())
-    async with relaying(house) as channel:
-        stream = await opened(channel)
-        call = asyncio.ensure_future(ask(channel, house, "Say", "kept"))
-        await asyncio.wait_for(held.arrived.wait(), PATIENCE_S)
-        draining = asyncio.create_task(house.server.drain())
-        await asyncio.wait_for(stream.left.wait(), PATIENCE_S)
-        assert not stream.takes(b"")
-        assert "alone" == (await EchoStub(channel).Greet(EchoRequest(text="alone"))).text
-        assert not draining.done()
-        held.go_on.set()
-        assert "kept" == await call
-        await asyncio.wait_for(draining, PATIENCE_S)
-
-
-async def test_a_stream_is_left_before_its_token_ends(
-    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next one opens while the calls of the last are answered."""
-    held = Held()
-    house = await open_house(Say=held.handler())
-    async with relaying(house) as channel:
-        first = await opened(channel)
-        call = asyncio.ensure_future(ask(channel, house, "Say", "kept"))
-        await asyncio.wait_for(held.arrived.wait(), PATIENCE_S)
-        for stream in house.server._relay._streams:
-            stream.leave()
-        second = await opened(channel, after=first)
-        assert second is not first
-        held.go_on.set()
-        assert "kept" == await call
-
-
-async def test_the_time_to_leave_follows_from_the_token(
-    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stream whose token is good for less than the longest call is left at once."""
-    house = await open_house()
-    channel = house.channel()
-    monkeypatch.setattr(answering, "LEAVE_SECONDS", 1e6)
-    with pytest.raises(asking.Lost, match="at once"):
-        await channel.relay.keep_open(token(house))
-
-
-async def test_a_lost_stream_fails_changes_and_repeats_reads(open_house: OpenHouse) -> None:
-    """Nobody knows whether a change was made; what only reads is simply asked again."""
-    held = Held()
-    house = await open_house(Say=held.handler(), Change=held.handler())
-    async with relaying(house, reads=READS) as channel:
-        stream = await opened(channel)
-        stub = EchoStub(channel)
-        change = asyncio.ensure_future(stub.Change(EchoRequest(text="change")))
-        read = asyncio.ensure_future(stub.Say(EchoRequest(text="read")))
-        await asyncio.wait_for(held.arrived.wait(), PATIENCE_S)
-        break_off(stream)
-        with pytest.raises(Unavailable):
-            await change
-        held.go_on.set()
-        assert "read" == (await read).text
-        assert stream is not await opened(channel, after=stream)
-
-
-async def test_large_messages_go_their_own_way(open_house: OpenHouse) -> None:
-    """Others would have to wait behind them; there and back."""
-    house = await open_house()
-    async with relaying(house) as channel:
-        text = "x" * (asking.CALL_BYTES + 1)
-        assert text == (await EchoStub(channel).Say(EchoRequest(text=text))).text
-
-
 async def test_an_answer_too_large_for_a_message_is_refused(open_house: OpenHouse) -> None:
     """And harms none of its neighbours."""
 
@@ -288,10 +227,145 @@ async def test_an_answer_too_large_for_a_message_is_refused(open_house: OpenHous
             await large
 
 
+async def test_a_drain_loses_no_call(open_house: OpenHouse) -> None:
+    """What was asked is answered, what is given up is cancelled, and the server ends soon."""
+    held, dropped = Held(), Held()
+    house = await open_house(Say=held.handler(), Greet=dropped.handler())
+    async with relaying(house) as channel:
+        stream = await opened(channel)
+        kept = asyncio.ensure_future(ask(channel, house, "Say", "kept"))
+        given_up = asyncio.ensure_future(ask(channel, house, "Greet", "given up"))
+        await asyncio.wait_for(held.arrived.wait(), PATIENCE_S)
+        draining = asyncio.create_task(house.server.drain())
+        await asyncio.wait_for(stream.closing.wait(), PATIENCE_S)
+        assert not stream.takes(b"", ())
+        given_up.cancel()
+        await asyncio.wait_for(dropped.cancelled.wait(), PATIENCE_S)
+        assert not draining.done()
+        held.go_on.set()
+        assert "kept" == await kept
+        await asyncio.wait_for(draining, PATIENCE_S)
+
+
+async def test_a_stream_is_left_before_its_token_ends(open_house: OpenHouse) -> None:
+    """The next one opens while the calls of the last are answered."""
+    held = Held()
+    house = await open_house(Say=held.handler())
+    channel = house.channel()
+    soon = int(time.time()) + 4
+    async with looping({"relay": partial(channel.relay.keep_open, token(house, exp=soon))}):
+        first = await opened(channel)
+        call = asyncio.ensure_future(ask(channel, house, "Say", "kept"))
+        await asyncio.wait_for(held.arrived.wait(), PATIENCE_S)
+        await asyncio.wait_for(first.closing.wait(), PATIENCE_S)
+        assert time.time() < soon
+        held.go_on.set()
+        assert "kept" == await call
+
+
+async def test_a_stream_that_is_left_at_once_is_a_failure(open_house: OpenHouse) -> None:
+    """The next is not opened before a pause."""
+    house = await open_house()
+    soon = token(house, exp=int(time.time()) + 2)
+    with pytest.raises(asking.Lost, match="at once"):
+        await house.channel().relay.keep_open(soon)
+
+
+async def test_a_revoked_session_of_the_relays_own_harms_no_call(open_house: OpenHouse) -> None:
+    """It lends the calls nothing, so that they may end in peace; the stream is left."""
+    held = Held()
+    house = await open_house(Say=held.handler())
+    async with relaying(house) as channel:
+        stream = await opened(channel)
+        call = asyncio.ensure_future(ask(channel, house, "Say", "kept"))
+        await asyncio.wait_for(held.arrived.wait(), PATIENCE_S)
+        house.revocations.close()
+        await asyncio.wait_for(stream.closing.wait(), PATIENCE_S)
+        held.go_on.set()
+        assert "kept" == await call
+
+
+async def test_a_lost_stream_fails_changes_and_repeats_reads(open_house: OpenHouse) -> None:
+    """Nobody knows whether a change was made; what only reads is simply asked again."""
+    held = Held()
+    house = await open_house(Say=held.handler(), Change=held.handler())
+    async with relaying(house, reads=READS) as channel:
+        stream = await opened(channel)
+        stub = EchoStub(channel)
+        change = asyncio.ensure_future(stub.Change(EchoRequest(text="change")))
+        read = asyncio.ensure_future(stub.Say(EchoRequest(text="read")))
+        await until(lambda: held.count == 2)
+        for serving in house.edge._streams._open.values():
+            serving.end_by(0)
+        with pytest.raises(Unavailable, match="may or may not"):
+            await change
+        await asyncio.wait_for(held.cancelled.wait(), PATIENCE_S)
+        held.go_on.set()
+        assert "read" == (await read).text
+        assert stream is not await opened(channel, after=stream)
+
+
+async def test_a_read_is_repeated_while_the_peer_is_unavailable(open_house: OpenHouse) -> None:
+    """As every read is, on whatever way it came."""
+    tries = 0
+
+    async def flaky(request: Any, context: Any) -> Any:
+        nonlocal tries
+        tries += 1
+        if tries <= 2:
+            raise Unavailable("not now")
+        return EchoResponse(text=request.text)
+
+    house = await open_house(Say=flaky)
+    async with relaying(house, reads=READS) as channel:
+        assert "here" == (await EchoStub(channel).Say(EchoRequest(text="here"))).text
+
+
+async def test_what_nobody_waits_for_is_not_sent(open_house: OpenHouse) -> None:
+    """A call whose time passed before it left, as the server read too slowly, is never made."""
+    held = Held()
+    house = await open_house(Say=held.handler())
+    async with relaying(house) as channel:
+        stream = await opened(channel)
+        late = [asyncio.ensure_future(ask(channel, house, "Say", "x", seconds=0)) for _ in range(9)]
+        failures = await asyncio.gather(*late, return_exceptions=True)
+        assert [DeadlineExceeded] * 9 == [type(it) for it in failures]
+        assert "next" == await ask(channel, house, "Greet", "next")
+        assert 0 == held.count
+        assert stream.takes(b"", ())
+
+
+async def test_large_calls_go_their_own_way(open_house: OpenHouse) -> None:
+    """Others would have to wait behind them; metadata that gRPC would refuse is left to it."""
+    ways = []
+
+    async def witness(request: Any, context: Any) -> Any:
+        ways.append(type(context).__name__)
+        return EchoResponse(text=str(len(request.text)))
+
+    house = await open_house(Say=witness)
+    async with relaying(house) as channel:
+        for size in (asking.CALL_BYTES - 100, asking.CALL_BYTES + 1):
+            answer = await EchoStub(channel).Say(EchoRequest(text="x" * size))
+            assert str(size) == answer.text
+        stream = await opened(channel)
+        assert not stream.takes(b"", (("authorization", "x" * 8193),))
+    assert ["CallContext", "_ServicerContext"] == ways
+
+
+async def test_many_calls_are_split_into_messages_of_bounded_size(open_house: OpenHouse) -> None:
+    """One that was too large for gRPC would break the stream for everybody on it."""
+    house = await open_house()
+    async with relaying(house) as channel:
+        metadata = (*house.bearer(), ("x-long", "x" * 6000))
+        asked = [ask(channel, house, "Say", str(it), metadata=metadata) for it in range(1000)]
+        assert [str(it) for it in range(1000)] == await asyncio.gather(*asked)
+
+
 async def test_the_open_calls_of_a_stream_are_bounded(
     open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server refuses more than it allows, and the caller's end sends no more than it should."""
+    """The server refuses what is beyond, and the caller's end sends no more than it should."""
     monkeypatch.setattr(answering, "OPEN_CALLS", 1)
     monkeypatch.setattr(asking, "OPEN_CALLS", 2)
     held = Held()
@@ -299,28 +373,31 @@ async def test_the_open_calls_of_a_stream_are_bounded(
     async with relaying(house) as channel:
         stream = await opened(channel)
         first = asyncio.ensure_future(ask(channel, house, "Say", "first"))
-        await asyncio.wait_for(held.arrived.wait(), PATIENCE_S)
-        with pytest.raises(ResourceExhausted) as refused:
-            await ask(channel, house, "Greet", "second")
-        assert "OVERLOADED" == refused.value.reason
-        others = [asyncio.ensure_future(ask(channel, house, "Say", "more")) for _ in range(2)]
+        second = asyncio.ensure_future(ask(channel, house, "Say", "second"))
         await asyncio.sleep(0)
-        assert not stream.takes(b"")
+        assert not stream.takes(b"", ())
+        with pytest.raises(ResourceExhausted) as refused:
+            await second
+        assert "OVERLOADED" == refused.value.reason
+        assert stream.takes(b"", ())
         held.go_on.set()
         assert "first" == await first
-        await asyncio.gather(*others, return_exceptions=True)
+
+
+async def test_a_third_partys_handler_may_abort(open_house: OpenHouse) -> None:
+    """The health service's own, which knows nothing of ours."""
+    house = await open_house()
+    async with relaying(house) as channel:
+        stream = await opened(channel)
+        unknown = health_pb2.HealthCheckRequest(service="nobody").SerializeToString()
+        with pytest.raises(NotFound):
+            await stream.ask("/grpc.health.v1.Health/Check", unknown, PATIENCE_S, ())
 
 
 def calls(*numbers: int) -> list[RelayedCall]:
     """Returns calls as they stand in a message."""
     seconds = Duration(seconds=5)
     return [RelayedCall(number=it, method=path("Greet"), timeout=seconds) for it in numbers]
-
-
-def break_off(stream: asking.Stream) -> None:
-    """Has the server end a stream with an error."""
-    stream._calls.extend(calls(7, 7))
-    stream._wake.set()
 
 
 async def answered(house: Any, *requests: RelayRequest) -> list[int]:
@@ -332,9 +409,7 @@ async def answered(house: Any, *requests: RelayRequest) -> list[int]:
 
     own = token(house)
     channel = house.channel(token=own)
-    relay = channel.stream_stream(
-        asking.METHOD, RelayRequest.SerializeToString, RelayResponse.FromString
-    )
+    relay = channel.stream_stream(RELAY, RelayRequest.SerializeToString, RelayResponse.FromString)
     return sorted([it.number async for response in relay(sent()) for it in response.answers])
 
 
@@ -351,3 +426,41 @@ async def test_a_number_is_used_once(open_house: OpenHouse) -> None:
         await answered(house, RelayRequest(calls=calls(1, 1)))
     assert isinstance(refused.value, InvalidArgument)
     assert "FIELD_INVALID" == refused.value.reason
+
+
+async def test_who_reads_too_slowly_is_not_read_from(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits to be sent to a caller is bounded, and nothing is lost once it reads on."""
+    monkeypatch.setattr(answering, "WAITING_BYTES", 100_000)
+    made = 0
+
+    async def much(request: Any, context: Any) -> Any:
+        nonlocal made
+        made += 1
+        return EchoResponse(text="x" * 100_000)
+
+    house = await open_house(Greet=much)
+    channel = grpc.aio.insecure_channel(house.target)
+    relay: Any = channel.stream_stream(
+        RELAY, RelayRequest.SerializeToString, RelayResponse.FromString
+    )
+    own = (("authorization", f"Bearer {await token(house)()}"),)
+    stream = relay(metadata=own)
+
+    async def send() -> None:
+        for number in range(300):
+            await stream.write(RelayRequest(calls=calls(number)))
+        await stream.done_writing()
+
+    sending = asyncio.create_task(send())
+    await until(lambda: made > 0)
+    before = -1
+    while made != before:
+        before = made
+        await asyncio.sleep(0.1)
+    assert made < 200
+    numbers = [it.number async for response in stream for it in response.answers]
+    await sending
+    assert list(range(300)) == sorted(numbers)
+    await channel.close()
