@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from operator import attrgetter
 from time import monotonic
 
 import sqlalchemy as sa
@@ -24,7 +25,6 @@ from servicekit.statements import send, statements
 from servicekit.tables import Plumbing
 from servicekit.tokens import ResumeToken
 from servicekit.transaction import RecordedEvent, Transaction
-from servicekit.values import asdict
 
 BATCH = 500
 TAIL = 2 * BATCH
@@ -57,6 +57,7 @@ class EventLog:
     ) -> None:
         self._database = database
         self._tables = tables
+        self._values = attrgetter(*tables.events.columns.keys())
         self._capacity = tail
         self._poll = poll
         self._tail: list[RecordedEvent] = []
@@ -101,8 +102,8 @@ class EventLog:
 
     def record(self, connection: Connection, events: list[RecordedEvent]) -> None:
         """Writes events and the new head inside the caller's transaction."""
-        rows = [asdict(event) for event in events]
-        statements(self._tables.events, connection.dialect).insert(connection, rows)
+        rows = [self._values(event) for event in events]
+        statements(self._tables.events, connection.dialect).insert_values(connection, rows)
         send(connection, _MOVE[self._database.is_sqlite], (events[-1].revision,))
 
     # Reading, on the event loop.

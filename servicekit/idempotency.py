@@ -19,6 +19,7 @@ from servicekit.ids import checked_uuid
 from servicekit.tables import Plumbing
 from servicekit.transaction import Transaction
 from servicekit.values import Value
+from servicekit.wire import Encoded
 from servicekit.writer import Writer
 
 T = TypeVar("T")
@@ -153,18 +154,26 @@ class Idempotent(Generic[U]):
         Raises:
             InvalidArgument: ``request_id`` is not a UUID, or was used with another body.
         """
-        once = self._once(request, command, encode)
-        answer = answer_type.FromString(await self._writer.execute(once))
-        return cast("M", answer)
+        answer = await self.encoded(request.request_id, body_of(request), command, encode)
+        return cast("M", answer_type.FromString(answer.message))
 
-    def _once(
-        self, request: MutatingRequest, command: Command[U, T], encode: Callable[[T], Message]
-    ) -> Once[U, T]:
-        if not request.request_id:
-            return Once(command, encode, "", b"", 0)
-        body = request.SerializeToString(deterministic=True)
+    async def encoded(
+        self, request_id: str, body: bytes, command: Command[U, T], encode: Callable[[T], M]
+    ) -> Encoded:
+        """The same for a handler that gives its answer as it is stored, for ``body_of`` a request.
+
+        A command may hold the same bytes: they travel to the writer once.
+        """
+        if not request_id:
+            return Encoded(await self._writer.execute(Once(command, encode, "", b"", 0)))
         expires_at = to_micros(self._clock.now() + KEEP)
-        return Once(command, encode, _key(request.request_id), body, expires_at)
+        once = Once(command, encode, _key(request_id), body, expires_at)
+        return Encoded(await self._writer.execute(once))
+
+
+def body_of(request: MutatingRequest) -> bytes:
+    """A request as bytes that are the same for equal requests."""
+    return request.SerializeToString(deterministic=True)
 
 
 def _key(request_id: str) -> str:

@@ -57,9 +57,12 @@ class Statements:
 
     def insert(self, connection: Connection, rows: Sequence[Row]) -> None:
         """Inserts rows, each with a value for every column."""
+        self.insert_values(connection, [self._values(row) for row in rows])
+
+    def insert_values(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Inserts rows that are the columns' values in their order, as the table declares it."""
         for part in _parts(rows):
-            values = [self._values(row) for row in part]
-            self._send(connection, self._insert_text, self._columns, values)
+            self._send(connection, self._insert_text, self._columns, part)
 
     def update(self, connection: Connection, rows: Sequence[Row]) -> int:
         """Replaces rows that still have the version that they carry, and counts how many had."""

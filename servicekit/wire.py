@@ -11,7 +11,7 @@ _LENGTH_DELIMITED = 2
 
 
 class Encoded(NamedTuple):
-    """A whole message that a streaming handler has encoded itself, in place of the message."""
+    """A whole message that a handler gives encoded, in place of the message."""
 
     message: bytes
 

@@ -41,10 +41,10 @@ def wrap_single(gate: Gate, inner: Handler, cap: float) -> Handler:
     """
     found = inner.stream_unary if inner.request_streaming else inner.unary_unary
     behavior = _served(gate.method, found)
-    encode = inner.response_serializer or bytes
+    encode = _sparing(inner.response_serializer or bytes)
     decode = _guarded(inner.request_deserializer)
 
-    async def work(request: Any, context: Context, call: Call, limit: float | None) -> bytes:
+    async def work(request: Any, context: Context, call: Call, limit: float | None) -> Any:
         message = request if inner.request_streaming else decode(request)
         if limit is None:
             return encode(await behavior(message, context))

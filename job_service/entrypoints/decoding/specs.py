@@ -196,9 +196,10 @@ def _unknown(field: str, what: str, reason: str, known: frozenset[str]) -> Inval
 def _environment(variables: Mapping[str, str], path: str) -> dict[str, str]:
     if not variables:
         return {}
-    written = " ".join(f"{name}={value}" for name, value in variables.items())
+    found = fields.plain(variables)
+    written = " ".join([f"{name}={value}" for name, value in found.items()])
     fields.text(written, f"{path}environment", LARGEST_ENVIRONMENT)
-    return dict(variables)
+    return found
 
 
 def _simulation(message: job_pb2.JobSpec, path: str) -> Simulation | None:

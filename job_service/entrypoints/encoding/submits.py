@@ -13,6 +13,7 @@ from servicekit.errors import Failure
 from servicekit.values import replace
 from servicekit.wellknown import write_time
 
+_HOUR = timedelta(hours=1)
 _SUBMITTED = {
     JobState.PENDING: "Waits for an admin's approval.",
     JobState.APPROVED: "Approved; waits to be started.",
@@ -93,7 +94,7 @@ def aborted_batch(aborted: BatchAborted, count: int) -> job_service_pb2.BatchSub
 def _write_scheduling_info(message: job_service_pb2.SchedulingInfo, spec: JobSpec) -> None:
     resources = spec.resources
     message.strategy = (spec.strategy or "balanced").lower()
-    message.estimated_duration = spec.estimated_duration / timedelta(hours=1)
+    message.estimated_duration = spec.estimated_duration / _HOUR
     asked = message.gpu_spec
     asked.gpu_type = resources.gpu_type
     asked.gpu_count = resources.count

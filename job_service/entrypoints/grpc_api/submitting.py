@@ -23,7 +23,7 @@ from job_service.entrypoints.grpc_api.calling import Context, answer, caller, ow
 from job_service.entrypoints.submission import Submission
 from servicekit.clock import Clock
 from servicekit.errors import Failure
-from servicekit.idempotency import Idempotent
+from servicekit.idempotency import Idempotent, body_of
 from servicekit.ids import IdSource
 from servicekit.writer import Writer
 
@@ -38,12 +38,11 @@ class Submitting:
     clock: Clock
     new_id: IdSource
 
-    async def SubmitJob(
-        self, request: pb.SubmitJobRequest, context: Context
-    ) -> pb.SubmitJobResponse:
-        """Submits a job, or an array of them."""
+    async def SubmitJob(self, request: pb.SubmitJobRequest, context: Context) -> Any:
+        """Submits a job, or an array of them; gives the response as the writer has encoded it."""
+        body = body_of(request)
         submission = Submission(
-            request.SerializeToString(),
+            body,
             self.on_offer.gpu_types(),
             self.new_id(),
             self.new_id(),
@@ -57,7 +56,7 @@ class Submitting:
         )
         if request.validate_only:
             return tried_response(await self._tried(submission))
-        return await self.once(request, submission, submit_response, pb.SubmitJobResponse)
+        return await self.once.encoded(request.request_id, body, submission, submit_response)
 
     async def BatchSubmitJobs(
         self, request: pb.BatchSubmitJobsRequest, context: Context
