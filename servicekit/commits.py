@@ -7,6 +7,7 @@ This side of the writer knows the database and no event loop; `writer` gathers t
 import time
 import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.engine import Connection
@@ -166,8 +167,7 @@ def prefetch(unit: Any, commands: Iterable[Command[Any, Any]]) -> None:
 def _run(work: Work, transaction: Transaction, unit: Any) -> Outcome:
     """Runs a command: what it refuses with, or a defect in it, is its own and no neighbour's."""
     try:
-        with transaction.savepoint(work.traceparent):
-            return Outcome(work.command.run(unit))
+        return Outcome(transaction.attempt(partial(work.command.run, unit), work.traceparent))
     except (DBAPIError, Inseparable, StaleRow):
         raise
     except Exception as error:

@@ -6,10 +6,9 @@ neighbours never notice. ``flush`` then sends one statement per table and kind o
 many commands wrote.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -17,6 +16,8 @@ from sqlalchemy.engine import Connection
 from servicekit.errors import Aborted
 from servicekit.statements import VERSION, Key, Row, Statements, statements
 from servicekit.values import Value
+
+T = TypeVar("T")
 
 _MISSING: Any = object()
 
@@ -67,12 +68,22 @@ class RecordedEvent(Value, frozen=True):
 
 @dataclass(slots=True)
 class _Changes:
-    """What a group knows of one table: rows as they stand now, and which are still to be sent."""
+    """What a group knows of one table: rows as they stand now, and which are still to be sent.
+
+    Attributes:
+        unsent: the keys of rows to be sent, and whether the database has no such row yet.
+        added: what is to be added to numbers of rows, by key and column.
+    """
 
     sql: Statements
     rows: dict[Key, Row | None] = field(default_factory=dict)
-    inserted: dict[Key, Row] = field(default_factory=dict)
-    updated: dict[Key, Row] = field(default_factory=dict)
+    unsent: dict[Key, bool] = field(default_factory=dict)
+    added: dict[tuple[Key, str], int] = field(default_factory=dict)
+
+    def written(self, *, new: bool) -> dict[Key, Row]:
+        """The rows to be sent that are new to the database, or those that are not."""
+        keys = [key for key, is_new in self.unsent.items() if is_new is new]
+        return {key: row for key in keys if (row := self.rows[key])}
 
 
 class Transaction:
@@ -132,7 +143,7 @@ class Transaction:
         if changes.sql.guarded:
             row = {**row, VERSION: 1}
         self._set(changes.rows, key, row)
-        self._set(changes.inserted, key, row)
+        self._set(changes.unsent, key, True)
         return row
 
     def update(self, table: sa.Table, row: Row) -> Row:
@@ -147,8 +158,18 @@ class Transaction:
             raise LookupError(f"{table.name} has no row {key!r} to update")
         row = {**before, **row}
         self._set(changes.rows, key, row)
-        self._set(changes.inserted if key in changes.inserted else changes.updated, key, row)
+        if key not in changes.unsent:
+            self._set(changes.unsent, key, False)
         return row
+
+    def add(self, table: sa.Table, key: Key, column: str, number: int) -> None:
+        """Adds to a number of a row, which is made with zeros if there is none.
+
+        Nothing is read for that: the group sees the sum only where it selects. The table has
+        numbers beside its key, and no version.
+        """
+        added = self._changes(table).added
+        self._set(added, (key, column), added.get((key, column), 0) + number)
 
     def append(self, *change: Event) -> None:
         """Appends the events of one change to the log, in the same transaction as the rows.
@@ -172,22 +193,21 @@ class Transaction:
         self._sent = True
         return int(self._connection.execute(statement).rowcount)
 
-    @contextmanager
-    def savepoint(self, traceparent: str = "") -> Iterator[None]:
-        """Undoes what the block buffered if it raises, and nothing of what came before it.
+    def attempt(self, run: Callable[[], T], traceparent: str = "") -> T:
+        """Runs a command; if it raises, undoes what it buffered and nothing of what came before.
 
-        Events appended inside carry ``traceparent``, the trace context of whoever asked for the
+        Events that it appends carry ``traceparent``, the trace context of whoever asked for the
         change.
 
         Raises:
-            Inseparable: the block raised after some of its writes had been sent.
+            Inseparable: the command raised after some of its writes had been sent.
         """
         self._undo.clear()
         self._sent = False
         self._traceparent = traceparent
         events = len(self._events)
         try:
-            yield
+            return run()
         except Exception as error:
             if self._sent:
                 raise Inseparable from error
@@ -211,20 +231,21 @@ class Transaction:
             self._flush_events()
 
     def _flush_table(self, name: str, changes: _Changes) -> None:
-        sql = changes.sql
-        if changes.inserted:
-            sql.insert(self._connection, list(changes.inserted.values()))
-            changes.inserted.clear()
-        if changes.updated:
-            stale = len(changes.updated) - sql.update(
-                self._connection, list(changes.updated.values())
-            )
+        sql, rows = changes.sql, changes.rows
+        if inserted := changes.written(new=True):
+            sql.insert(self._connection, list(inserted.values()))
+        if updated := changes.written(new=False):
+            stale = len(updated) - sql.update(self._connection, list(updated.values()))
             if stale:
                 raise StaleRow(f"{name}: {stale} rows changed since they were read")
             if sql.guarded:
-                for key, row in changes.updated.items():
-                    changes.rows[key] = {**row, VERSION: row[VERSION] + 1}
-            changes.updated.clear()
+                rows.update((key, {**it, VERSION: it[VERSION] + 1}) for key, it in updated.items())
+        changes.unsent.clear()
+        if changes.added:
+            sql.add(self._connection, _sums(changes.added))
+            for key, _ in changes.added:
+                rows.pop(key, None)
+            changes.added.clear()
 
     def _flush_events(self) -> None:
         recorded = [
@@ -246,3 +267,11 @@ class Transaction:
     def _set(self, target: dict[Key, Any], key: Key, value: Any) -> None:
         self._undo.append((target, key, target.get(key, _MISSING)))
         target[key] = value
+
+
+def _sums(added: dict[tuple[Key, str], int]) -> dict[Key, dict[str, int]]:
+    """By key and then by column what is to be added."""
+    sums: dict[Key, dict[str, int]] = {}
+    for (key, column), number in added.items():
+        sums.setdefault(key, {})[column] = number
+    return sums

@@ -14,7 +14,7 @@ from job_service.adapters.tables import (
     RUNS,
 )
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, Owner
+from job_service.domain.job import Job
 from job_service.domain.runs import Run
 from job_service.domain.states import JobState
 from servicekit.clock import to_micros
@@ -23,7 +23,6 @@ from servicekit.transaction import Transaction
 
 EVERYBODY = "all"
 _COLUMNS = {state.value: state.lower() for state in JobState}
-_NONE = dict.fromkeys(_COLUMNS.values(), 0)
 
 
 class Documents:
@@ -79,10 +78,15 @@ class SqlJobs:
         row = self._row(job)
         self._transaction.insert(JOBS, row)
         self._count(row, 1)
-        owned = {"owner_id": job.owner.id, "created_at": row["created_at"]}
         for key, value in job.spec.labels.items():
-            label = {"job_id": job.id, "key": key, "value": value}
-            self._transaction.insert(JOB_LABELS, label | owned)
+            label = {
+                "job_id": job.id,
+                "key": key,
+                "value": value,
+                "owner_id": job.owner.id,
+                "created_at": row["created_at"],
+            }
+            self._transaction.insert(JOB_LABELS, label)
         for on_id in {it.job_id for it in job.spec.dependencies}:
             self._transaction.insert(JOB_DEPENDENCIES, {"job_id": job.id, "on_id": on_id})
 
@@ -115,21 +119,11 @@ class SqlJobs:
         row = {"id": run.id, "job_id": job_id, "attempt": run.attempt}
         self._transaction.insert(RUNS, {**row, "document": encode_run(run)})
 
-    def load_counts(self, owners: Iterable[Owner]) -> None:
-        """Reads what counts the jobs of many owners at once."""
-        scopes = [scope for it in owners for scope in scopes_of(it.id, it.team)]
-        self._transaction.load(JOB_COUNTS, scopes)
-
     def _count(self, row: Row, change: int) -> None:
         """Counts a job in its state or, with -1, no longer."""
         state = _COLUMNS[row["state"]]
         for scope in scopes_of(row["owner_id"], row["team"]):
-            counts = self._transaction.get(JOB_COUNTS, scope)
-            if counts is None:
-                self._transaction.insert(JOB_COUNTS, {**_NONE, "scope": scope, state: change})
-            else:
-                counted = {"scope": scope, state: counts[state] + change}
-                self._transaction.update(JOB_COUNTS, counted)
+            self._transaction.add(JOB_COUNTS, scope, state, change)
 
     def _row(self, job: Job) -> Row:
         due_at = _due_at(job)

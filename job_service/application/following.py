@@ -34,7 +34,6 @@ class ApplyReports(Value, frozen=True):
         job_ids = dict.fromkeys(report.job_id for command in commands for report in command.reports)
         unit.jobs.load(job_ids)
         jobs = [job for job_id in job_ids if (job := unit.jobs.find(job_id))]
-        unit.jobs.load_counts([job.owner for job in jobs])
         unit.accounts.load(chain.from_iterable(booked_keys(job) for job in jobs))
 
     def run(self, unit: UnitOfWork) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from job_service.domain.approval import Rules
 from job_service.domain.errors import JobNotFound
-from job_service.domain.job import Job, JobEvent, Owner
+from job_service.domain.job import Job, JobEvent
 from job_service.domain.ledger import Account, Entry, EntryKind
 from job_service.domain.offers import Offers
 from job_service.domain.runs import Run
@@ -61,9 +61,6 @@ class FakeJobs:
 
     def runs_of(self, job_id: str) -> list[Run]:
         return [run for owner, run in self.runs if owner == job_id]
-
-    def load_counts(self, owners: Iterable[Owner]) -> None:
-        pass
 
 
 @dataclass

@@ -20,24 +20,18 @@ from gateway.contracts import load_contracts
 from gpuaas.auth.v1 import auth_service_pb2 as auth
 from gpuaas.job.v1 import job_service_pb2
 from gpuaas.job.v1.job_service_pb2_grpc import JobServiceStub
-from local.layout import Name
 from local.supervisor import System
 from servicekit.client import ServiceChannel, connect
 from servicekit.errors import DeadlineExceeded, Failure
 from tests.system.conftest import Started
 from tests.system.people import PASSWORD, Door, Forger, bearer
+from tests.system.servers import SERVERS
 
 TABLE = Path(__file__).with_name("authorization.txt")
 CALLERS = (
     "anonymous", "owner", "other", "admin", "service",
     "first", "disabled", "expired", "revoked",
 )  # fmt: skip
-SERVERS: Mapping[str, Name] = {
-    "gpuaas.auth.v1": "auth_service",
-    "gpuaas.job.v1": "job_service",
-    "gpuaas.scheduler.v1": "scheduler_service",
-    "gpuaas.api.v1": "job_service",  # as every server has it
-}
 ENDS_SESSIONS = "AuthService.Logout"
 CELLS = {
     "TOKEN_MISSING": "who?",

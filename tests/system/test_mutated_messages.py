@@ -24,6 +24,7 @@ from local.layout import ANY_PORTS, WITH_DATABASE, Name
 from local.supervisor import System
 from tests.system.mutation import Mutator
 from tests.system.people import Door, bearer
+from tests.system.servers import SERVERS
 
 SEED = 20_261
 IN_FLIGHT = 16
@@ -32,11 +33,6 @@ GROWTH_MIB = 64
 WARM_UP, PARTS = 300, 10
 BROKEN = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS}
 TELLTALE = re.compile(r"Traceback|Error\(|Exception|object at 0x|sqlalchemy|psycopg|sqlite3|\.py\b")
-SERVERS: Mapping[str, Name] = {
-    "gpuaas.auth.v1": "auth_service",
-    "gpuaas.job.v1": "job_service",
-    "gpuaas.scheduler.v1": "scheduler_service",
-}
 ENDS_THE_SESSION = "Logout"
 EXTRA: Mapping[Name, Mapping[str, str]] = {
     "auth_service": {

@@ -1,26 +1,18 @@
 """The list of RPCs that are not built yet, in ARCHITECTURE.md, is what the services answer."""
 
-from collections.abc import Mapping
-
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message_factory import GetMessageClass
 
 from gateway.contracts import load_contracts
 from gpuaas.api.v1 import access_pb2
 from gpuaas.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
-from local.layout import Name
 from local.supervisor import System
 from servicekit.client import connect
 from servicekit.errors import DeadlineExceeded, Failure, Kind
 from tests.contract.test_architecture import unimplemented
 from tests.system.conftest import Started
+from tests.system.servers import SERVERS
 
-SERVERS: Mapping[str, Name] = {
-    "gpuaas.auth.v1": "auth_service",
-    "gpuaas.job.v1": "job_service",
-    "gpuaas.scheduler.v1": "scheduler_service",
-    "gpuaas.api.v1": "job_service",  # as every server has it
-}
 KINDS = {False: "unary_unary", True: "unary_stream"}
 FIRST_ANSWER_S = 2.0
 

@@ -159,8 +159,7 @@ class RetryJob(OnJob, frozen=True):
 
 
 def prefetch_owners(unit: UnitOfWork, owners: Sequence[tuple[Owner, datetime]]) -> None:
-    """Reads the accounts of all submitters and what counts their jobs."""
+    """Reads the accounts of all submitters, and the rules."""
     keys = [charged_keys(owner, period_of(now)) for owner, now in owners]
     unit.accounts.load(chain.from_iterable(keys))
     unit.rules.load()
-    unit.jobs.load_counts([owner for owner, _ in owners])

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from job_service.domain.approval import Rules
-from job_service.domain.job import Job, JobEvent, Owner
+from job_service.domain.job import Job, JobEvent
 from job_service.domain.ledger import Account, Entry
 from job_service.domain.offers import Offers
 from job_service.domain.runs import Run
@@ -38,9 +38,6 @@ class Jobs(Protocol):
 
     def keep_run(self, job_id: str, run: Run) -> None:
         """Stores a run that its job has left behind."""
-
-    def load_counts(self, owners: Iterable[Owner]) -> None:
-        """Reads what counts the jobs of many owners at once, before jobs are added or saved."""
 
 
 class Accounts(Protocol):

@@ -26,6 +26,13 @@ COUNTERS = sa.Table(
     sa.Column("label", sa.Text, unique=True),
     sa.Column("version", sa.Integer, nullable=False),
 )
+TALLIES = sa.Table(
+    "tallies",
+    METADATA,
+    sa.Column("scope", sa.Text, primary_key=True),
+    sa.Column("even", sa.BigInteger, nullable=False),
+    sa.Column("odd", sa.BigInteger, nullable=False),
+)
 
 
 class Unit:
@@ -92,6 +99,24 @@ class SelectThenRefuse:
         raise FailedPrecondition("too late")
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Adds to numbers of a row without looking for it, and refuses afterwards if told to."""
+
+    name: ClassVar[str] = "tally.add"
+    scope: str
+    even: int = 0
+    odd: int = 0
+    refuses: bool = False
+
+    def run(self, unit: Unit) -> None:
+        """Adds to both numbers."""
+        unit.transaction.add(TALLIES, self.scope, "even", self.even)
+        unit.transaction.add(TALLIES, self.scope, "odd", self.odd)
+        if self.refuses:
+            raise FailedPrecondition("not to be counted")
+
+
 @dataclass
 class Service:
     """What a test holds in its hands."""
@@ -106,6 +131,13 @@ class Service:
             lambda connection: connection.execute(sa.select(COUNTERS)).all()
         )
         return {row.id: row.value for row in rows}
+
+    async def tallies(self) -> dict[str, tuple[int, int]]:
+        """Every tally as the database holds it."""
+        rows = await self.database.read(
+            lambda connection: connection.execute(sa.select(TALLIES)).all()
+        )
+        return {row.scope: (row.even, row.odd) for row in rows}
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from servicekit import failpoints
 from servicekit.errors import Aborted, FailedPrecondition, ResourceExhausted, Unavailable
 from servicekit.writer import WAITING
-from tests.contract.servicekit.conftest import Add, AddTooMuch, SelectThenRefuse, Service
+from tests.contract.servicekit.conftest import Add, AddTooMuch, SelectThenRefuse, Service, Tally
 
 
 async def test_commands_that_wait_together_share_one_commit(service: Service) -> None:
@@ -88,6 +88,32 @@ async def test_a_row_is_inserted_once(service: Service) -> None:
 
     assert [answers[0], type(answers[1])] == [1, Aborted]
     assert await service.values() == {"a": 1}
+
+
+async def test_what_is_added_to_numbers_counts_from_zero_and_then_on(service: Service) -> None:
+    """Additions of a group are sent as one, to rows that are there and to rows that are not."""
+    await service.writer.execute(Tally("a", even=2))
+    await asyncio.gather(
+        *(service.writer.execute(Tally("a", even=2, odd=-1)) for _ in range(10)),
+        service.writer.execute(Tally("b", odd=7)),
+    )
+
+    assert await service.tallies() == {"a": (22, -10), "b": (0, 7)}
+
+
+async def test_what_a_refused_command_added_is_not_counted(service: Service) -> None:
+    """A command that refuses takes back what it added, also to what its neighbours add to."""
+    answers = await asyncio.gather(
+        service.writer.execute(Tally("a", even=2)),
+        service.writer.execute(Tally("a", even=40, odd=1, refuses=True)),
+        service.writer.execute(Tally("b", odd=1, refuses=True)),
+        service.writer.execute(Tally("a", even=4)),
+        return_exceptions=True,
+    )
+
+    assert [answers[0], answers[3]] == [None, None]
+    assert [type(answers[1]), type(answers[2])] == [FailedPrecondition, FailedPrecondition]
+    assert await service.tallies() == {"a": (6, 0)}
 
 
 async def test_two_replicas_lose_no_update(open_service: Any) -> None:
