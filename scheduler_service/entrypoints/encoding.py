@@ -13,7 +13,7 @@ from gpuaas.scheduler.v1 import (
     workload_pb2,
 )
 from scheduler_service.application.commands import CancelKind, CancelResult, Enqueued
-from scheduler_service.domain.outcome import Outcome
+from scheduler_service.domain.outcome import Outcome, OutcomeKind
 from scheduler_service.domain.prices import Money
 from scheduler_service.domain.resources import Demand, NodeSlice, Placement
 from scheduler_service.domain.workload import Workload
@@ -27,6 +27,9 @@ _CANCEL_KINDS = {
     CancelKind.CANCELLED: CancelWorkloadResult.KIND_CANCELLED,
     CancelKind.ALREADY_ENDED: CancelWorkloadResult.KIND_ALREADY_ENDED,
     CancelKind.NOT_FOUND: CancelWorkloadResult.KIND_NOT_FOUND,
+}
+_OUTCOME_KINDS = {
+    kind: workload_pb2.Outcome.Kind.Value(f"KIND_{kind.name}") for kind in OutcomeKind
 }
 
 
@@ -109,9 +112,9 @@ def workload(it: Workload) -> workload_pb2.Workload:
         end_time=timestamp_or_none(it.ended_at),
     )
     if it.placement is not None:
-        message.placement.CopyFrom(placement(it.placement, it.allocation_id))
+        write_placement(message.placement, it.placement, it.allocation_id)
     if it.outcome is not None:
-        message.outcome.CopyFrom(outcome(it.outcome))
+        write_outcome(message.outcome, it.outcome)
     for field, amount in (
         (message.hourly_price_limit, spec.hourly_price_limit),
         (message.hourly_price, it.hourly_price),
@@ -127,29 +130,33 @@ def write_money(message: money_pb2.Money, amount: Money | None) -> None:
         message.micros, message.currency_code = amount.micros, amount.currency
 
 
+def write_placement(message: resource_pb2.Placement, it: Placement, allocation_id: str) -> None:
+    """Where a run was put, in place."""
+    message.allocation_id = allocation_id
+    message.pool = it.pool
+    message.provider = it.provider
+    for part in it.slices:
+        _write_slice(message.slices.add(), part)
+
+
 def placement(it: Placement, allocation_id: str) -> resource_pb2.Placement:
     """Encodes where a run was put."""
-    return resource_pb2.Placement(
-        allocation_id=allocation_id,
-        pool=it.pool,
-        provider=it.provider,
-        slices=[_slice(part) for part in it.slices],
-    )
+    message = resource_pb2.Placement()
+    write_placement(message, it, allocation_id)
+    return message
 
 
-def outcome(it: Outcome) -> workload_pb2.Outcome:
-    """Encodes how a run ended."""
-    return workload_pb2.Outcome(
-        kind=workload_pb2.Outcome.Kind.Value(f"KIND_{it.kind.name}"),
-        exit_code=it.exit_code,
-        message=it.message,
-    )
+def write_outcome(message: workload_pb2.Outcome, it: Outcome) -> None:
+    """How a run ended, in place."""
+    message.kind = _OUTCOME_KINDS[it.kind]
+    message.exit_code = it.exit_code
+    message.message = it.message
 
 
-def moment(micros: int) -> Timestamp:
-    """Encodes microseconds since 1970."""
-    seconds, rest = divmod(micros, 1_000_000)
-    return Timestamp(seconds=seconds, nanos=rest * 1000)
+def write_moment(message: Timestamp, micros: int) -> None:
+    """Microseconds since 1970, in place."""
+    message.seconds, rest = divmod(micros, 1_000_000)
+    message.nanos = rest * 1000
 
 
 def resources(demand: Demand) -> resource_pb2.ResourceSpec:
@@ -168,18 +175,14 @@ def resources(demand: Demand) -> resource_pb2.ResourceSpec:
     )
 
 
-def _slice(part: NodeSlice) -> resource_pb2.NodeSlice:
-    return resource_pb2.NodeSlice(
-        node_id=part.node_id,
-        node=part.node,
-        gpu_type=part.gpu_type,
-        devices=[
-            resource_pb2.DeviceSlice(index=device.index, milli_gpu=device.milli_gpu)
-            for device in part.devices
-        ],
-        vcpus=part.vcpus,
-        memory_gb=part.memory_gb,
-    )
+def _write_slice(message: resource_pb2.NodeSlice, part: NodeSlice) -> None:
+    message.node_id = part.node_id
+    message.node = part.node
+    message.gpu_type = part.gpu_type
+    for device in part.devices:
+        message.devices.add(index=device.index, milli_gpu=device.milli_gpu)
+    message.vcpus = part.vcpus
+    message.memory_gb = part.memory_gb
 
 
 def _cancel_result(result: CancelResult) -> CancelWorkloadResult:

@@ -121,19 +121,19 @@ def _encode(event: RecordedEvent, fact: WorkloadEvent, token: str) -> workload_p
         workload_id=fact.workload_id,
         job_id=fact.job_id,
         kind=_Kind.KIND_QUEUED,
-        time=encoding.moment(event.at),
         resume_token=token,
     )
+    encoding.write_moment(message.time, event.at)
     if isinstance(fact, WorkloadFinished | WorkloadCancelled | WorkloadPreempted):
         message.used_milli_gpu_seconds = fact.used_milli_gpu_seconds
         encoding.write_money(message.cost, fact.cost)
     match fact:
         case WorkloadStarted(allocation_id=allocation_id, placement=placement):
             message.kind = _Kind.KIND_STARTED
-            message.placement.CopyFrom(encoding.placement(placement, allocation_id))
+            encoding.write_placement(message.placement, placement, allocation_id)
         case WorkloadFinished(outcome=outcome):
             message.kind = _Kind.KIND_FINISHED
-            message.outcome.CopyFrom(encoding.outcome(outcome))
+            encoding.write_outcome(message.outcome, outcome)
         case WorkloadCancelled(reason=reason):
             message.kind = _Kind.KIND_CANCELLED
             message.message = reason
