@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -63,9 +64,15 @@ class Witness:
 
     async def wait_for_release(self) -> None:
         """Waits for the test, and notes an end that comes from outside."""
-        try:
+        with self.noting_cancellation():
             await self.release.wait()
-        except asyncio.CancelledError:
+
+    @contextmanager
+    def noting_cancellation(self) -> Iterator[None]:
+        """Notes an end that comes from outside, also while an answer is on its way."""
+        try:
+            yield
+        except (asyncio.CancelledError, GeneratorExit):
             self.cancelled.set()
             raise
 
@@ -111,16 +118,17 @@ class Jobs(job_service_pb2_grpc.JobServiceServicer):
         await self._witness.serve(request, context)
         after = int(request.resume_token or 0)
         events = [event(revision) for revision in range(after + 1, LAST_REVISION + 1)]
-        # Two batches, so that a test sees that batches join without a seam.
-        for batch in (events[:2], events[2:]):
-            if batch:
-                yield job_service_pb2.WatchJobsResponse(
-                    events=batch, resume_token=batch[-1].resume_token
-                )
-        yield job_service_pb2.WatchJobsResponse(bookmark=True, resume_token="6")
-        if "end" in request.labels:
-            raise OutOfRange("too old", reason="RESUME_TOKEN_EXPIRED")
-        await self._witness.wait_for_release()
+        with self._witness.noting_cancellation():
+            # Two batches, so that a test sees that batches join without a seam.
+            for batch in (events[:2], events[2:]):
+                if batch:
+                    yield job_service_pb2.WatchJobsResponse(
+                        events=batch, resume_token=batch[-1].resume_token
+                    )
+            yield job_service_pb2.WatchJobsResponse(bookmark=True, resume_token="6")
+            if "end" in request.labels:
+                raise OutOfRange("too old", reason="RESUME_TOKEN_EXPIRED")
+            await self._witness.wait_for_release()
 
 
 class Auth(auth_service_pb2_grpc.AuthServiceServicer):
