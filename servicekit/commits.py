@@ -33,7 +33,9 @@ class Command(Protocol[U_contra, T_co]):
 
     A command may also have a static ``prefetch(unit, commands)``: it is called once for all
     commands of its type in a group, so that what they need is read in one statement instead of one
-    each. Commands, answers and failures travel between processes: all of them can be pickled.
+    each. One that is a batch by itself says so, ``is_batch``: nothing is gathered to go with it, as
+    it was gathered before. Commands, answers and failures travel between processes: all of them can
+    be pickled.
     """
 
     @property

@@ -7,13 +7,14 @@ reaching the disk is shared by everybody who waited for it.
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from prometheus_client import Histogram
 
 from servicekit.call import call_or_none
-from servicekit.commits import Command, Settled, Work
+from servicekit.commits import Command, Defect, Outcome, Settled, Work
 from servicekit.errors import ResourceExhausted, Unavailable
 from servicekit.eventlog import EventLog
 from servicekit.writer_hosts import Host
@@ -25,6 +26,9 @@ GROUP = 256
 ENOUGH = 16
 """So many share a commit well enough: they are handed over at once, and who comes meanwhile is the
 next group. Waiting for more left both processes idle for a fifth of the time under load."""
+
+AHEAD = 2
+"""So many groups are with the host at a time: one being committed, and the one after it."""
 
 WAITING = 4096
 QUIET_ROUNDS = 4
@@ -46,13 +50,18 @@ class _Waiting:
 
 
 class Writer(Generic[U]):
-    """Gathers commands on the event loop and has ``host`` commit them, one group at a time."""
+    """Gathers commands on the event loop and has ``host`` commit them, one group after the other.
+
+    While a group is being committed the next one may be with the host already, so that it need not
+    wait for this loop between them.
+    """
 
     def __init__(self, log: EventLog, host: Host) -> None:
         self._log = log
         self._host = host
         self._waiting: deque[_Waiting] = deque()
-        self._group: list[_Waiting] = []
+        self._is_enough = False
+        self._groups: deque[list[_Waiting]] = deque()
         self._gathering = False
         self._idle = asyncio.Event()
         self._stopped = False
@@ -88,15 +97,24 @@ class Writer(Generic[U]):
         work = Work(command, call.traceparent if call else "")
         waiting = _Waiting(work, self._loop.create_future())
         self._waiting.append(waiting)
-        self._gather()
+        if getattr(command, "is_batch", False) or len(self._waiting) >= ENOUGH:
+            self._is_enough = True
+        self._idle.clear()
+        self._go_on()
         return cast("T", await waiting.future)
 
-    def _gather(self) -> None:
-        """Begins to gather the next group, unless one is being gathered or committed."""
-        if not self._gathering and not self._group:
+    def _go_on(self) -> None:
+        """Hands over what is enough for a group, or begins to gather one for an idle host."""
+        if self._gathering:
+            return
+        if self._groups:
+            if len(self._groups) < AHEAD and self._is_enough:
+                self._hand_over()
+        elif self._waiting:
             self._gathering = True
-            self._idle.clear()
             self._look_around(0, 0, self._loop.time() + PATIENCE_SECONDS)
+        else:
+            self._idle.set()
 
     def _look_around(self, seen: int, quiet: int, until: float) -> None:
         """Hands the group over when it is large enough, or the loop has brought nothing more.
@@ -106,34 +124,43 @@ class Writer(Generic[U]):
         """
         waiting = len(self._waiting)
         quiet = quiet + 1 if waiting == seen else 0
-        if quiet < QUIET_ROUNDS and waiting < ENOUGH and self._loop.time() < until:
+        if quiet < QUIET_ROUNDS and not self._is_enough and self._loop.time() < until:
             self._loop.call_soon(self._look_around, waiting, quiet, until)
             return
         self._gathering = False
-        taken = [self._waiting.popleft() for _ in range(min(waiting, GROUP))]
-        self._group = [it for it in taken if not it.future.cancelled()]
-        if self._group:
-            self._host.settle([it.work for it in self._group])
-        else:
-            self._go_on()
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP))]
+        self._is_enough = len(self._waiting) >= ENOUGH
+        group = [it for it in taken if not it.future.cancelled()]
+        if not group:
+            self._loop.call_soon(self._go_on)
+            return
+        self._groups.append(group)
+        try:
+            self._host.settle([it.work for it in group])
+        except Defect as error:
+            # Its group is told, the others go on.
+            self._groups.remove(group)
+            _answer(group, [Outcome(error=error)] * len(group))
+            self._loop.call_soon(self._go_on)
 
     def _deliver(self, settled: Settled) -> None:
-        """Answers a group that was committed, and goes on with what came meanwhile."""
-        group, self._group = self._group, []
+        """Answers the group that was committed, and goes on with what came meanwhile."""
+        group = self._groups.popleft()
         _GROUP.observe(len(group))
         _COMMIT.observe(settled.seconds)
         self._log.publish(settled.recorded)
-        for waiting, outcome in zip(group, settled.outcomes, strict=True):
-            if waiting.future.done():
-                continue
-            if outcome.error is not None:
-                waiting.future.set_exception(outcome.error)
-            else:
-                waiting.future.set_result(outcome.answer)
+        _answer(group, settled.outcomes)
         self._go_on()
 
-    def _go_on(self) -> None:
-        if self._waiting:
-            self._gather()
+
+def _answer(group: list[_Waiting], outcomes: Iterable[Outcome]) -> None:
+    for waiting, outcome in zip(group, outcomes, strict=True):
+        if waiting.future.done():
+            continue
+        if outcome.error is not None:
+            waiting.future.set_exception(outcome.error)
         else:
-            self._idle.set()
+            waiting.future.set_result(outcome.answer)

@@ -16,10 +16,13 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import NamedTuple, Protocol, TypeAlias
 
-from servicekit.commits import Commits, Defect, Outcome, Settled, Work
+from servicekit.commits import Commits, Defect, Settled, Work
 from servicekit.logs import logger
 
 Deliver: TypeAlias = Callable[[Settled], None]
+
+AHEAD_BYTES = 96 * 1024
+"""A socket takes so much, even if nobody reads."""
 
 _log = logger(__name__)
 
@@ -31,7 +34,11 @@ class Host(Protocol):
         """Gets ready."""
 
     def settle(self, group: list[Work]) -> None:
-        """Takes the next group; the one before has been delivered."""
+        """Takes the next group, while at most one is under way.
+
+        Raises:
+            Defect: the group cannot be taken; nothing will be delivered of it.
+        """
 
     async def stop(self) -> None:
         """Ends; no group is under way."""
@@ -84,6 +91,8 @@ class InProcess:
 
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
+        self._under_way = 0
+        self._held = b""
 
     async def start(self, deliver: Deliver) -> None:
         """Starts the process and returns when it is ready to work."""
@@ -103,15 +112,25 @@ class InProcess:
         self._connection.recv()
 
     def settle(self, group: list[Work]) -> None:
-        """Sends a group; the process waits for it, so that this does not block."""
+        """Sends a group at once if that cannot block: the process reads, or the socket has room.
+
+        Were both sides to write and neither to read, they would wait for each other for ever.
+        """
         try:
-            self._connection.send_bytes(pickle.dumps(group, pickle.HIGHEST_PROTOCOL))
+            pickled = pickle.dumps(group, pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            raise Defect(f"a command cannot travel: {error!r}") from None
+        self._under_way += 1
+        if self._under_way > 1 and len(pickled) > AHEAD_BYTES:
+            self._held = pickled
+        else:
+            self._send(pickled)
+
+    def _send(self, pickled: bytes) -> None:
+        try:
+            self._connection.send_bytes(pickled)
         except OSError:
             self._end_together()
-        except Exception as error:
-            # A command that cannot be pickled is a defect; its group is told, the next one goes on.
-            outcomes = [Outcome(error=Defect(f"a command cannot travel: {error!r}"))] * len(group)
-            self._loop.call_soon(self._deliver, Settled(outcomes, [], 0.0))
 
     async def stop(self) -> None:
         """Lets the process end by closing the connection."""
@@ -126,6 +145,10 @@ class InProcess:
             # Nobody knows what became of the group: like a lost process, this ends both.
             self._end_together()
         else:
+            self._under_way -= 1
+            held, self._held = self._held, b""
+            if held:
+                self._send(held)
             self._deliver(settled)
 
     def _end_together(self) -> None:

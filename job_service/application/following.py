@@ -24,6 +24,7 @@ class ApplyReports(Value, frozen=True):
     """
 
     name: ClassVar[str] = "job.follow"
+    is_batch: ClassVar[bool] = True
     reports: tuple[Report, ...]
     position: str = ""
     retry: RetryRule = RetryRule()

@@ -33,6 +33,7 @@ class EnqueueWorkloads(Value, frozen=True):
     """Puts workloads into the queue in the order given; one that is known changes nothing."""
 
     name: ClassVar[str] = "workload.enqueue"
+    is_batch: ClassVar[bool] = True
     workloads: Sequence[Workload]
     now: datetime
 
@@ -160,6 +161,7 @@ class StartWorkloads(Value, frozen=True):
     """
 
     name: ClassVar[str] = "workload.start"
+    is_batch: ClassVar[bool] = True
     starts: Sequence[PlannedStart]
     refusals: Sequence[Refuse]
     now: datetime
@@ -229,6 +231,7 @@ class FinishWorkloads(Value, frozen=True):
     """
 
     name: ClassVar[str] = "workload.finish"
+    is_batch: ClassVar[bool] = True
     runs: Sequence[FinishedRun]
     now: datetime
 

@@ -135,7 +135,9 @@ class Scheduling:
         """Schedules until something fails; begins with a new engine whenever one is due."""
         while True:
             revision = await self._rebuild()
-            async for batch in self._event_log.follow(revision, sooner=self._until_wake):
+            # Workloads come in batches, so that there is nothing to gather here.
+            follow = self._event_log.follow
+            async for batch in follow(revision, sooner=self._until_wake, rests=False):
                 await self._take_in(batch)
                 await self._carry_out()
                 if self._is_due():

@@ -20,6 +20,7 @@ class SubmitJobs(Value, frozen=True):
     """
 
     name: ClassVar[str] = "job.submit"
+    is_batch: ClassVar[bool] = True
     submits: tuple[SubmitJob | Failure, ...]
     all_or_nothing: bool
 
