@@ -1,10 +1,9 @@
 """When runs come to the end of the time that they are guaranteed, sort by sort."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from heapq import heappop, heappush
 from typing import Generic, TypeVar
 
-from scheduler_service.domain.preemption.offers import ALWAYS, NEVER, Judgement
 from scheduler_service.domain.scheduling.lines import sooner
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.requests import Job
@@ -56,9 +55,14 @@ class Guaranteed(Generic[S]):
         return None
 
 
-def judged(pool: Pool, run: Job, now: int) -> Judgement:
-    """Whether a run has had its guaranteed time and was not stopped too often."""
-    at = pool.stoppable_at(run, now)
-    if at is None:
-        return NEVER
-    return ALWAYS if at <= now else Judgement(False, at)
+def past_guarantee(pool: Pool, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+    """Those of some runs that may be stopped now, and when the next of the others may be."""
+    found, until = [], None
+    for run in runs:
+        at = pool.stoppable_at(run, now)
+        if at is not None:
+            if at <= now:
+                found.append(run)
+            elif until is None or at < until:
+                until = at
+    return found, until

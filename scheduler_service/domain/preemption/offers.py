@@ -20,22 +20,14 @@ MOST = 64
 """Shapes, by whom they may stop, for which offers are kept in one pool."""
 
 
-class Judgement(NamedTuple):
-    """Whether a run may be stopped, and until when that is sure; None: for as long as it runs."""
-
-    may: bool
-    until: int | None
-
-
-NEVER = Judgement(False, None)
-ALWAYS = Judgement(True, None)
-
-
 class Judge(Protocol):
-    """Says whether a run may be stopped in favour of a shape."""
+    """Says which runs may be stopped in favour of a shape."""
 
-    def __call__(self, run: Job, now: int) -> Judgement:
-        """Judges a run at a time."""
+    def among(self, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+        """Those of the runs of one node that may be stopped now, and until when that is sure.
+
+        None: for as long as nothing starts or ends there.
+        """
 
 
 J = TypeVar("J", bound=Judge)
@@ -52,6 +44,7 @@ class Offers(Generic[J]):
     """The offers of all nodes of one pool for one shape, in whose favour some runs may be stopped.
 
     Attributes:
+        shape: what the room is for.
         judge: by whom the runs are judged; see ``judge_anew``.
         able: the set of nodes with an offer.
         unsure: the set of nodes without one on which stopping more than one can count may help:
@@ -61,8 +54,8 @@ class Offers(Generic[J]):
 
     def __init__(self, pool: Pool, shape: Shape, judge: J) -> None:
         self.able = self.unsure = self.gain = 0
+        self.shape = shape
         self._pool = pool
-        self._shape = shape
         self.judge = judge
         self._changed = pool.runs.watch()
         self._values = NodeValues(self._changed, self._assess)
@@ -97,17 +90,10 @@ class Offers(Generic[J]):
         self._pool.runs.leave(self._changed)
 
     def _assess(self, node: int, now: int) -> Value:
-        runs: list[Job] = []
-        until: int | None = None
-        for run in self._pool.runs.on(node):
-            may, sure = self.judge(run, now)
-            if may:
-                runs.append(run)
-            if sure is not None and (until is None or sure < until):
-                until = sure
+        runs, until = self.judge.among(self._pool.runs.on(node), now)
         offer, line, turn = self._offer(node, runs, now) if runs else _NOTHING
         self._note(node, offer, bool(runs))
-        per = max(1, offer.free) if offer and self._shape.split else 0
+        per = max(1, offer.free) if offer and self.shape.split else 0
         return Value(line, sooner(until, turn), per)
 
     def _note(self, node: int, offer: Offer | None, stoppable: bool) -> None:
@@ -129,7 +115,7 @@ class Offers(Generic[J]):
 
         With the offer comes what it loses, and until when its runs are in this order.
         """
-        nodes, shape = self._pool.nodes, self._shape
+        nodes, shape = self._pool.nodes, self.shape
         free = WHOLE * nodes.whole[node]
         if shape.milli < WHOLE:
             free = max([free, *nodes.shared[node].values()])
@@ -162,6 +148,9 @@ class OffersByShape(Generic[J]):
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._offers: OrderedDict[Hashable, Offers[J]] = OrderedDict()
+
+    def __iter__(self) -> Iterator[Offers[J]]:
+        return iter(self._offers.values())
 
     def get(self, shape: Shape, whom: Hashable, judge: Callable[[], J]) -> Offers[J]:
         """The offers for a shape; ``whom`` tells its judges apart."""

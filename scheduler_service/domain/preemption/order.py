@@ -16,8 +16,8 @@ from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import TypeAlias
 
-from scheduler_service.domain.preemption.guaranteed import judged
-from scheduler_service.domain.preemption.offers import Judgement, Offers, OffersByShape
+from scheduler_service.domain.preemption.guaranteed import past_guarantee
+from scheduler_service.domain.preemption.offers import Offers, OffersByShape
 from scheduler_service.domain.preemption.room import cheapest_room, hopeless
 from scheduler_service.domain.resources import WHOLE
 from scheduler_service.domain.scheduling.decisions import PreemptionRule
@@ -43,17 +43,17 @@ class ByOrder:
 
     def __init__(self, whole_nodes_from: int = DEVICES) -> None:
         self._whole = whole_nodes_from * WHOLE
-        self._offers: OffersByShape[_Later] | None = None
+        self.offers: OffersByShape[_Later] | None = None
         self._started: list[Job] | None = None
         self._due: list[tuple[int, int, int, Job]] = []
 
     def victims(self, pool: Pool, job: Job, now: int) -> Sequence[Victim]:
         """Those that come later in the order, the least work lost."""
         self._update(pool, now)
-        if self._offers is None:
-            self._offers = OffersByShape(pool)
+        if self.offers is None:
+            self.offers = OffersByShape(pool)
         place = self._place(pool, job)
-        offers = self._offers.get(job.request.shape, None, lambda: _Later(pool, place))
+        offers = self.offers.get(job.request.shape, None, lambda: _Later(pool, place))
         if offers.judge.place < place and hopeless(pool, job, offers, now):
             # What could be stopped for others of the shape is more than what can be for this one.
             return ()
@@ -109,28 +109,36 @@ class _Later:
     def __init__(self, pool: Pool, place: Place) -> None:
         self.place = place
         self._pool = pool
+        self._lines_of = pool.order.lines
 
-    def __call__(self, run: Job, now: int) -> Judgement:
-        guaranteed = judged(self._pool, run, now)
-        if not guaranteed.may:
-            return guaranteed
-        terms, sequence = self.place
-        return _later(self._pool.order.lines(run, now), terms, sequence < run.sequence, now)
+    def among(self, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+        """Those that have had their guaranteed time."""
+        ripe, until = past_guarantee(self._pool, runs, now)
+        later, (terms, sequence) = [], self.place
+        for run in ripe:
+            lines = self._lines_of(run, now)
+            is_later, sure = _later(lines, terms, sequence < run.sequence, now)
+            if is_later:
+                later.append(run)
+            until = sooner(until, sure)
+        return later, until
 
 
-def _later(lines: Iterable[Line], terms: Sequence[int], equal: bool, now: int) -> Judgement:
+def _later(
+    lines: Iterable[Line], terms: Sequence[int], equal: bool, now: int
+) -> tuple[bool, int | None]:
     """Whether lines are later than terms, where equals are ``equal``, and until when."""
     until: int | None = None
     for line, term in zip(lines, terms, strict=False):
         until = sooner(until, line.until)
         value, border = line.at(now), Line(0, term)
         if value > term:
-            return Judgement(True, sooner(until, border.reaches(line, now)))
+            return True, sooner(until, border.reaches(line, now))
         if value < term:
-            return Judgement(False, sooner(until, line.reaches(border, now)))
+            return False, sooner(until, line.reaches(border, now))
         if line.slope:
             until = sooner(until, now + 1)
-    return Judgement(equal, until)
+    return equal, until
 
 
 def _move(pool: Pool, offers: Offers[_Later], place: Place) -> None:

@@ -1,9 +1,9 @@
 """Work of a higher priority stops preemptible work of a lower one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from scheduler_service.domain.preemption.guaranteed import Guaranteed, judged
-from scheduler_service.domain.preemption.offers import NEVER, Judgement, OffersByShape
+from scheduler_service.domain.preemption.guaranteed import Guaranteed, past_guarantee
+from scheduler_service.domain.preemption.offers import OffersByShape
 from scheduler_service.domain.preemption.room import cheapest_room
 from scheduler_service.domain.scheduling.decisions import PreemptionRule
 from scheduler_service.domain.scheduling.pool import Pool
@@ -15,15 +15,15 @@ class ByPriority:
     """Implements ``Preemption`` for one pool."""
 
     def __init__(self) -> None:
-        self._offers: OffersByShape[_Below] | None = None
+        self.offers: OffersByShape[_Below] | None = None
         self._guaranteed: Guaranteed[int] | None = None
 
     def victims(self, pool: Pool, job: Job, now: int) -> Sequence[Victim]:
         """Preemptible runs of a lower priority, the least work lost."""
-        if self._offers is None:
-            self._offers = OffersByShape(pool)
+        if self.offers is None:
+            self.offers = OffersByShape(pool)
         shape, priority = job.request.shape, job.request.priority
-        offers = self._offers.get(shape, priority, lambda: _Below(pool, priority))
+        offers = self.offers.get(shape, priority, lambda: _Below(pool, priority))
         room = cheapest_room(pool, job, offers, now)
         return [Victim(run, PreemptionRule.PRIORITY) for run in room]
 
@@ -41,11 +41,11 @@ class _Below:
         self._pool = pool
         self._priority = priority
 
-    def __call__(self, run: Job, now: int) -> Judgement:
-        request = run.request
-        if request.preemptible and request.priority < self._priority:
-            return judged(self._pool, run, now)
-        return NEVER
+    def among(self, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+        """Those that have had their guaranteed time."""
+        highest = self._priority
+        lower = [run for run in runs if run.request.preemptible and run.request.priority < highest]
+        return past_guarantee(self._pool, lower, now) if lower else ([], None)
 
 
 def _priority(run: Job) -> int | None:

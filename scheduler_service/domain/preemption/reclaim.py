@@ -1,10 +1,10 @@
 """A team below its own share takes it back from those who run beyond theirs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from scheduler_service.domain.preemption.guaranteed import Guaranteed, judged
-from scheduler_service.domain.preemption.offers import NEVER, Judgement, Offers, OffersByShape
+from scheduler_service.domain.preemption.guaranteed import Guaranteed, past_guarantee
+from scheduler_service.domain.preemption.offers import Offers, OffersByShape
 from scheduler_service.domain.preemption.room import cheapest_room
 from scheduler_service.domain.resources import ResourceType
 from scheduler_service.domain.scheduling.decisions import PreemptionRule
@@ -21,7 +21,7 @@ class ByReclaim:
     """Implements ``Preemption`` for one pool. A team is never brought below its own share."""
 
     def __init__(self) -> None:
-        self._offers: OffersByShape[_Borrowed] | None = None
+        self.offers: OffersByShape[_Borrowed] | None = None
         self._guaranteed: Guaranteed[Holder] | None = None
 
     def victims(self, pool: Pool, job: Job, now: int) -> Sequence[Victim]:
@@ -32,9 +32,9 @@ class ByReclaim:
         shape, shares = job.request.shape, pool.shares
         if shares is None or not shares.owns(job.request.team, shape):
             return ()
-        if self._offers is None:
-            self._offers = OffersByShape(pool)
-        offers = self._offers.get(shape, None, lambda: _Borrowed(pool, shape.resource_type))
+        if self.offers is None:
+            self.offers = OffersByShape(pool)
+        offers = self.offers.get(shape, None, lambda: _Borrowed(pool, shape.resource_type))
         _follow_borrowers(pool, offers, shares.borrowers(shape.resource_type))
         room = cheapest_room(pool, job, offers, now)
         if _spares_owners(shares, room):
@@ -65,12 +65,16 @@ class _Borrowed:
         self._pool = pool
         self._kind = kind
 
-    def __call__(self, run: Job, now: int) -> Judgement:
-        request = run.request
-        alike = request.preemptible and request.shape.resource_type is self._kind
-        if alike and request.team in self.borrowers:
-            return judged(self._pool, run, now)
-        return NEVER
+    def among(self, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+        """Those that have had their guaranteed time."""
+        borrowers, kind = self.borrowers, self._kind
+        borrowed = [run for run in runs if run.request.team in borrowers]
+        alike = [
+            run
+            for run in borrowed
+            if run.request.preemptible and run.request.shape.resource_type is kind
+        ]
+        return past_guarantee(self._pool, alike, now) if alike else ([], None)
 
 
 def _follow_borrowers(pool: Pool, offers: Offers[_Borrowed], borrowers: frozenset[str]) -> None:

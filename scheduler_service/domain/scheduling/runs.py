@@ -62,7 +62,7 @@ class Runs:
         return self._on.get(node, _NONE).values()
 
     def of(self, team: str) -> Iterable[Job]:
-        """What a team runs, in the order of the starts."""
+        """What a team runs."""
         if self._teams is None:
             self._teams = {}
             for job in self._all():
