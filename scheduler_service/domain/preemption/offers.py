@@ -23,8 +23,8 @@ MOST = 64
 class Judge(Protocol):
     """Says which runs may be stopped in favour of a shape."""
 
-    def among(self, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
-        """Those of the runs of one node that may be stopped now, and until when that is sure.
+    def among(self, node: int, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+        """Those of the runs of a node that may be stopped now, and until when that is sure.
 
         None: for as long as nothing starts or ends there.
         """
@@ -90,7 +90,7 @@ class Offers(Generic[J]):
         self._pool.runs.leave(self._changed)
 
     def _assess(self, node: int, now: int) -> Value:
-        runs, until = self.judge.among(self._pool.runs.on(node), now)
+        runs, until = self.judge.among(node, self._pool.runs.on(node), now)
         offer, line, turn = self._offer(node, runs, now) if runs else _NOTHING
         self._note(node, offer, bool(runs))
         per = max(1, offer.free) if offer and self.shape.split else 0
@@ -113,7 +113,8 @@ class Offers(Generic[J]):
     ) -> tuple[Offer | None, Line | None, int | None]:
         """Stops the cheapest on one node until one part of the shape fits there.
 
-        With the offer comes what it loses, and until when its runs are in this order.
+        With the offer comes what it loses, and until when its runs are in this order. There is none
+        if nothing suffices, and none if nobody has to be stopped.
         """
         nodes, shape = self._pool.nodes, self.shape
         free = WHOLE * nodes.whole[node]
@@ -135,7 +136,8 @@ class Offers(Generic[J]):
             cpu += runs[at].request.shape.cpu
             memory += runs[at].request.shape.memory
             stopped.append(at)
-        if free < need or cpu < shape.cpu or memory < shape.memory:
+        lacks = free < need or cpu < shape.cpu or memory < shape.memory
+        if lacks or not stopped:
             return _NOTHING
         line = Line(sum(lines[at].slope for at in stopped), sum(lines[at].start for at in stopped))
         offer = Offer(free, tuple(runs[at] for at in stopped))

@@ -12,7 +12,7 @@ the small work that lies scattered over them and goes on elsewhere. Jobs of at l
 in the order at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import TypeAlias
 
@@ -22,7 +22,6 @@ from scheduler_service.domain.preemption.room import cheapest_room, hopeless
 from scheduler_service.domain.resources import WHOLE
 from scheduler_service.domain.scheduling.decisions import PreemptionRule
 from scheduler_service.domain.scheduling.lines import Line, sooner
-from scheduler_service.domain.scheduling.nodes import each
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.protocols import Victim
 from scheduler_service.domain.scheduling.requests import SECOND, Job, Key
@@ -97,6 +96,8 @@ class ByOrder:
 
 
 _ANY = 1 << 62
+_FIRST: Place = ((), -1)
+_LAST: Place = ((_ANY + 1,), _ANY)
 
 
 class _Later:
@@ -108,20 +109,27 @@ class _Later:
 
     def __init__(self, pool: Pool, place: Place) -> None:
         self.place = place
+        self._least: dict[int, Place] = {}
         self._pool = pool
         self._lines_of = pool.order.lines
 
-    def among(self, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+    def among(self, node: int, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
         """Those that have had their guaranteed time."""
         ripe, until = past_guarantee(self._pool, runs, now)
-        later, (terms, sequence) = [], self.place
+        later, least, (terms, sequence) = [], _LAST, self.place
         for run in ripe:
-            lines = self._lines_of(run, now)
+            lines = self._lines_of(run, now)[: len(terms)]
             is_later, sure = _later(lines, terms, sequence < run.sequence, now)
             if is_later:
                 later.append(run)
+                least = min(least, _place_of(lines, run))
             until = sooner(until, sure)
+        self._least[node] = least
         return later, until
+
+    def between(self, place: Place) -> Iterator[int]:
+        """The nodes with runs that are later than the judge's place, but not than a later one."""
+        return (node for node, least in self._least.items() if least <= place)
 
 
 def _later(
@@ -141,13 +149,20 @@ def _later(
     return equal, until
 
 
+def _place_of(lines: Sequence[Line], run: Job) -> Place:
+    """The place of a run in the order; before all others if that changes with time."""
+    if any(line.slope for line in lines):
+        return _FIRST
+    return tuple(line.start for line in lines), run.sequence
+
+
 def _move(pool: Pool, offers: Offers[_Later], place: Place) -> None:
     """Lets what runs be judged by another place: what is later than a later one, is anyway."""
     before, offers.judge.place = offers.judge.place, place
     if place < before:
         offers.judge_anew(pool.runs.nodes())
     elif place > before:
-        offers.judge_anew(each(offers.able))
+        offers.judge_anew(offers.judge.between(place))
 
 
 def _valid(entry: tuple[int, int, int, Job]) -> bool:

@@ -41,7 +41,7 @@ class _Below:
         self._pool = pool
         self._priority = priority
 
-    def among(self, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+    def among(self, node: int, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
         """Those that have had their guaranteed time."""
         highest = self._priority
         lower = [run for run in runs if run.request.preemptible and run.request.priority < highest]

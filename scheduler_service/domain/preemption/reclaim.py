@@ -65,7 +65,7 @@ class _Borrowed:
         self._pool = pool
         self._kind = kind
 
-    def among(self, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+    def among(self, node: int, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
         """Those that have had their guaranteed time."""
         borrowers, kind = self.borrowers, self._kind
         borrowed = [run for run in runs if run.request.team in borrowers]
