@@ -15,7 +15,7 @@ from scheduler_service.domain.resources import WHOLE
 from scheduler_service.domain.scheduling.decisions import Start
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.events import Cancel, Event, Finish, NodeUp, Submit
-from scheduler_service.domain.scheduling.policy import FairShare, Policy, TeamQuota
+from scheduler_service.domain.scheduling.policy import FairShare, Policy, PreemptionRules, TeamQuota
 from scheduler_service.domain.scheduling.requests import RANKS, SECOND, Request
 from scheduler_service.simulate.policies import POLICIES
 from scheduler_service.simulate.trace.trace import Durations
@@ -29,6 +29,7 @@ BETWEEN = SECOND // 10
 USERS, TEAMS = 200, 20
 
 _FAIR = replace(POLICIES["default"], fair_share=FairShare(enabled=True))
+_STOPPING = PreemptionRules(cost=60 * SECOND)
 _OWN = workloads.NODES * workloads.GPUS * WHOLE // TEAMS
 _QUOTAS = tuple(TeamQuota(f"team-{team}", nominal=_OWN, borrow=_OWN) for team in range(TEAMS))
 
@@ -41,9 +42,16 @@ MEASURED: dict[str, Policy] = {
     "aged": replace(POLICIES["default"], ageing=600 * SECOND),
     "fair_share": _FAIR,
     "quotas": replace(_FAIR, quotas=_QUOTAS),
+    "priority": replace(POLICIES["default"], preemption=replace(_STOPPING, by_priority=True)),
+    "reclaim": replace(
+        POLICIES["default"], quotas=_QUOTAS, preemption=replace(_STOPPING, by_reclaim=True)
+    ),
+    "order": POLICIES["las-levels"],
 }
 """``aged``: more than half of what waits has waited too long, and nodes are kept for it.
 ``fair_share`` and ``quotas`` take turns between all users; teams may use twice their own.
+``priority`` stops preemptible work of lower priority, ``reclaim`` what teams hold beyond their own,
+``order`` what has had more service; three of four users let their work be stopped.
 ``predicted`` is told the durations here: predicting them is not what is measured."""
 
 
@@ -143,6 +151,7 @@ class Filled:
             team=f"team-{user % TEAMS}",
             user=f"user-{user}",
             priority=RANKS * (user % 3),
+            preemptible=user % 4 > 0,
         )
 
     def _step(self, events: list[Event]) -> None:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 
+from scheduler_service.domain.scheduling.lines import Line
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.requests import SECOND, Job
 
@@ -31,6 +32,10 @@ class AttainedLevels:
     def key(self, job: Job, now: int) -> int:
         """The number of thresholds reached."""
         return bisect_right(self._thresholds, job.attained(now) * job.request.shape.total_milli)
+
+    def lines(self, job: Job, now: int) -> tuple[Line, ...]:
+        """The key of what runs."""
+        return (Line(0, self.key(job, now), self.stays(job, now)),)
 
     def stays(self, job: Job, now: int) -> int | None:
         """Until when a running job keeps its key; None for always."""

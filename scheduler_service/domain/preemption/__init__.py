@@ -12,14 +12,18 @@ from scheduler_service.domain.scheduling.requests import Job
 
 
 class FirstThatHelps:
-    """Several rules, asked one after the other until one makes room."""
+    """Several rules, asked one after the other until one makes room.
+
+    Attributes:
+        rules: these.
+    """
 
     def __init__(self, rules: Sequence[Preemption]) -> None:
-        self._rules = rules
+        self.rules = rules
 
     def victims(self, pool: Pool, job: Job, now: int) -> Sequence[Victim]:
         """Whom the first rule stops that can make room."""
-        for rule in self._rules:
+        for rule in self.rules:
             victims = rule.victims(pool, job, now)
             if victims:
                 return victims
@@ -27,7 +31,7 @@ class FirstThatHelps:
 
     def wake(self, pool: Pool, job: Job, now: int) -> int | None:
         """The earliest time that one of the rules names."""
-        wakes = [rule.wake(pool, job, now) for rule in self._rules]
+        wakes = [rule.wake(pool, job, now) for rule in self.rules]
         return min((wake for wake in wakes if wake is not None), default=None)
 
 

@@ -14,11 +14,14 @@ in the order at all.
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import TypeAlias
 
-from scheduler_service.domain.preemption.room import cheapest_room
+from scheduler_service.domain.preemption.guaranteed import past_guarantee
+from scheduler_service.domain.preemption.offers import Offers, OffersByShape
+from scheduler_service.domain.preemption.room import cheapest_room, hopeless
 from scheduler_service.domain.resources import WHOLE
 from scheduler_service.domain.scheduling.decisions import PreemptionRule
+from scheduler_service.domain.scheduling.lines import Line, sooner
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.protocols import Victim
 from scheduler_service.domain.scheduling.requests import SECOND, Job, Key
@@ -30,47 +33,31 @@ so that a busy pool is planned once a minute for it and not once for every run."
 DEVICES = 8
 """Jobs of at least so many need whole nodes."""
 
-SLACK = 100
-
-
-class _Run(NamedTuple):
-    """A run that has had its guaranteed time, and its place in the order until a time, or always.
-
-    Attributes:
-        starts: which of the job's runs it is.
-    """
-
-    job: Job
-    starts: int
-    key: Key
-    until: int | None
-
-    @property
-    def lasts(self) -> bool:
-        """Whether it still runs."""
-        return bool(self.job.slices) and self.job.starts == self.starts
+Place: TypeAlias = tuple[tuple[Key, ...], int]
+"""A place in the order: the terms of a key that decide, and then the number of an arrival."""
 
 
 class ByOrder:
-    """Implements ``Preemption``; keeps track of what could be stopped in one pool.
-
-    Every run is looked at when its guaranteed time ends, and again whenever its key changes if its
-    order says when (``stays``). Who could be stopped then costs a comparison for each, and no key.
-    """
+    """Implements ``Preemption`` for one pool."""
 
     def __init__(self, whole_nodes_from: int = DEVICES) -> None:
         self._whole = whole_nodes_from * WHOLE
+        self.offers: OffersByShape[_Later] | None = None
+        self._started: list[Job] | None = None
         self._due: list[tuple[int, int, int, Job]] = []
-        self._seen: dict[str, int] = {}
-        self._ripe: dict[str, _Run] = {}
 
     def victims(self, pool: Pool, job: Job, now: int) -> Sequence[Victim]:
         """Those that come later in the order, the least work lost."""
         self._update(pool, now)
-        later = [run for run in self._later(pool, job, now) if pool.may_stop(run, now)]
-        if not later or not _enough(pool, job, later):
+        if self.offers is None:
+            self.offers = OffersByShape(pool)
+        place = self._place(pool, job)
+        offers = self.offers.get(job.request.shape, None, lambda: _Later(pool, place))
+        if offers.judge.place < place and hopeless(pool, job, offers, now):
+            # What could be stopped for others of the shape is more than what can be for this one.
             return ()
-        room = cheapest_room(pool, job, later, now)
+        _move(pool, offers, place)
+        room = cheapest_room(pool, job, offers, now)
         return [Victim(run, PreemptionRule.ORDER) for run in room]
 
     def wake(self, pool: Pool, job: Job, now: int) -> int | None:
@@ -82,76 +69,103 @@ class ByOrder:
 
     def _update(self, pool: Pool, now: int) -> None:
         """Takes in what started since the last look, and what has become due."""
-        least, seen, due = pool.policy.preemption.minimum_runtime, self._seen, self._due
-        for name, run in reversed(pool.running.items()):
-            if seen.get(name) == run.starts:
-                break
-            seen[name] = run.starts
-            heappush(due, (run.since + least, run.sequence, run.starts, run))
+        least, due = pool.policy.preemption.minimum_runtime, self._due
+        if self._started is None:
+            self._started = pool.runs.follow()
+        for run in self._started:
+            if run.slices:
+                heappush(due, (run.since + least, run.sequence, run.starts, run))
+        self._started.clear()
+        stays = getattr(pool.order, "stays", None)
         while due and due[0][0] <= now:
             entry = heappop(due)
-            if _valid(entry):
-                self._place(pool, entry[3], now)
-        if len(seen) > 2 * len(pool.running) + SLACK:
-            self._seen = {name: run.starts for name, run in pool.running.items()}
-            self._ripe = {name: run for name, run in self._ripe.items() if run.lasts}
+            run = entry[3]
+            until = stays(run, now) if stays and _valid(entry) else None
+            if until is not None and until > now:
+                heappush(due, (until, run.sequence, run.starts, run))
 
-    def _place(self, pool: Pool, run: Job, now: int) -> None:
-        stays = getattr(pool.order, "stays", None)
-        until = stays(run, now) if stays else now
-        key = pool.order.key(run, now)
-        self._ripe[run.request.id] = _Run(run, run.starts, key, until)
-        if until is not None and until > now:
-            heappush(self._due, (until, run.sequence, run.starts, run))
+    def _place(self, pool: Pool, job: Job) -> Place:
+        """Where a job stands among those that it may stop; equals come before those of no arrival.
 
-    def _later(self, pool: Pool, job: Job, now: int) -> Iterator[Job]:
-        """What has had its guaranteed time and comes later in the order than a job."""
-        whole = job.request.shape.total_milli >= self._whole
-        terms = None if whole else pool.ranks_before_shares + 1
-        mine = _first_terms(job.key, terms)
-        for ripe in self._ripe.values():
-            run, _, key, until = ripe
-            if ripe.lasts:
-                if until is not None and until <= now:
-                    key = pool.order.key(run, now)
-                theirs = _first_terms(key, terms)
-                if mine < theirs or (whole and mine == theirs and job.sequence < run.sequence):
-                    yield run
+        For less than whole nodes only the first term of the order decides.
+        """
+        key = job.key if isinstance(job.key, tuple) else (job.key,)
+        if job.request.shape.total_milli >= self._whole:
+            return key, job.sequence
+        return key[: pool.ranks_before_shares + 1], _ANY
 
 
-def _first_terms(key: Key, terms: int | None) -> Key:
-    """The part of a key that decides."""
-    return key[:terms] if isinstance(key, tuple) else key
+_ANY = 1 << 62
+_FIRST: Place = ((), -1)
+_LAST: Place = ((_ANY + 1,), _ANY)
+
+
+class _Later:
+    """Judges runs that come later in the order than a place, as far as its terms go.
+
+    Attributes:
+        place: that place.
+    """
+
+    def __init__(self, pool: Pool, place: Place) -> None:
+        self.place = place
+        self._least: dict[int, Place] = {}
+        self._pool = pool
+        self._lines_of = pool.order.lines
+
+    def among(self, node: int, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
+        """Those that have had their guaranteed time."""
+        ripe, until = past_guarantee(self._pool, runs, now)
+        later, least, (terms, sequence) = [], _LAST, self.place
+        for run in ripe:
+            lines = self._lines_of(run, now)[: len(terms)]
+            is_later, sure = _later(lines, terms, sequence < run.sequence, now)
+            if is_later:
+                later.append(run)
+                least = min(least, _place_of(lines, run))
+            until = sooner(until, sure)
+        self._least[node] = least
+        return later, until
+
+    def between(self, place: Place) -> Iterator[int]:
+        """The nodes with runs that are later than the judge's place, but not than a later one."""
+        return (node for node, least in self._least.items() if least <= place)
+
+
+def _later(
+    lines: Iterable[Line], terms: Sequence[int], equal: bool, now: int
+) -> tuple[bool, int | None]:
+    """Whether lines are later than terms, where equals are ``equal``, and until when."""
+    until: int | None = None
+    for line, term in zip(lines, terms, strict=False):
+        until = sooner(until, line.until)
+        value, border = line.at(now), Line(0, term)
+        if value > term:
+            return True, sooner(until, border.reaches(line, now))
+        if value < term:
+            return False, sooner(until, line.reaches(border, now))
+        if line.slope:
+            until = sooner(until, now + 1)
+    return equal, until
+
+
+def _place_of(lines: Sequence[Line], run: Job) -> Place:
+    """The place of a run in the order; before all others if that changes with time."""
+    if any(line.slope for line in lines):
+        return _FIRST
+    return tuple(line.start for line in lines), run.sequence
+
+
+def _move(pool: Pool, offers: Offers[_Later], place: Place) -> None:
+    """Lets what runs be judged by another place: what is later than a later one, is anyway."""
+    before, offers.judge.place = offers.judge.place, place
+    if place < before:
+        offers.judge_anew(pool.runs.nodes())
+    elif place > before:
+        offers.judge_anew(offers.judge.between(place))
 
 
 def _valid(entry: tuple[int, int, int, Job]) -> bool:
     """Whether the run that an entry was made for still runs."""
     _, _, starts, run = entry
     return bool(run.slices) and run.starts == starts
-
-
-def _enough(pool: Pool, job: Job, runs: Iterable[Job]) -> bool:
-    """Whether stopping all of some runs could be enough; False is certain, True is not."""
-    nodes, shape = pool.nodes, job.request.shape
-    usable = job.fit.usable & nodes.open & ~pool.excluded(job)
-    gain: dict[int, int] = {}
-    for run in runs:
-        for part in run.slices:
-            if usable & nodes.bit[part.node]:
-                freed = part.devices.bit_count() * part.milli
-                gain[part.node] = gain.get(part.node, 0) + freed
-    need = shape.devices * shape.milli
-    if shape.split:
-        idle = sum(
-            count * WHOLE * (bucket & usable).bit_count()
-            for count, bucket in enumerate(nodes.buckets)
-        )
-        return idle + sum(gain.values()) >= need
-    enough = sum(1 for node, freed in gain.items() if _free(pool, node) + freed >= need)
-    if shape.nodes > 1:
-        enough += nodes.candidates(shape, usable).bit_count()
-    return enough >= shape.nodes
-
-
-def _free(pool: Pool, node: int) -> int:
-    return WHOLE * pool.nodes.whole[node] + sum(pool.nodes.shared[node].values())

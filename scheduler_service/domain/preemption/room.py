@@ -1,111 +1,100 @@
 """The cheapest room for a job: which runs to stop so that the least work is lost."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any
 
-from scheduler_service.domain.resources import WHOLE
-from scheduler_service.domain.scheduling.nodes import each
+from scheduler_service.domain.preemption.offers import Offers, price_line
 from scheduler_service.domain.scheduling.pool import Pool
-from scheduler_service.domain.scheduling.requests import Job, Shape
-
-Price = Callable[[Job], int]
+from scheduler_service.domain.scheduling.requests import Job, Slices
 
 
-class _Offer(NamedTuple):
-    """What stopping ``runs`` on one node loses; ``devices`` are idle then."""
-
-    price: int
-    node: int
-    devices: int
-    runs: tuple[Job, ...]
-
-
-def cheapest_room(pool: Pool, job: Job, stoppable: Iterable[Job], now: int) -> list[Job]:
+def cheapest_room(pool: Pool, job: Job, offers: Offers[Any], now: int) -> list[Job]:
     """Whom to stop so that a job fits, with the least work lost; empty if nothing suffices.
 
     Takes the nodes on which the least is lost, for a job that may be split the least for each
     device, then lets go whom it does not need after all, the dearest first. Equal prices: the
     lowest node, the latest arrival.
     """
-    shape = job.request.shape
-    on_nodes = _by_node(pool, job, stoppable)
-    price = _price(pool, now)
-    offers = [_offer(pool, node, runs, shape, price) for node, runs in on_nodes.items()]
-    chosen: dict[str, Job] = {}
-    dearness = _per_device if shape.split else _in_all
-    for offer in sorted((it for it in offers if it), key=dearness):
+    if hopeless(pool, job, offers, now):
+        return []
+    shape, usable = job.request.shape, _usable(pool, job)
+    trial = _Trial(pool, job)
+    for offer in offers.in_order(now, usable):
         if not shape.split and shape.nodes == 1:
-            chosen = {}
-        chosen.update((run.request.id, run) for run in offer.runs)
-        if pool.fits_without(job, chosen.values()):
-            return _needed(pool, job, list(chosen.values()), price)
-    return []
-
-
-def lost_work(pool: Pool, run: Job, now: int) -> int:
-    """Microseconds times thousandths of a device that stopping a run now would lose."""
-    return min(now - run.since, pool.policy.preemption.cost) * run.request.shape.total_milli
-
-
-def _price(pool: Pool, now: int) -> Price:
-    """Work lost; where stopping loses nothing, what runs shortest is stopped first."""
-    if pool.policy.preemption.cost:
-        return lambda run: lost_work(pool, run, now)
-    return lambda run: (now - run.since) * run.request.shape.total_milli
-
-
-def _by_node(pool: Pool, job: Job, stoppable: Iterable[Job]) -> dict[int, list[Job]]:
-    usable = job.fit.usable & pool.nodes.open & ~pool.excluded(job)
-    on_nodes: dict[int, list[Job]] = {node: [] for node in each(_wanted(pool, job, usable))}
-    for run in stoppable:
-        for part in run.slices:
-            if usable & pool.nodes.bit[part.node]:
-                on_nodes.setdefault(part.node, []).append(run)
-    return on_nodes
-
-
-def _wanted(pool: Pool, job: Job, usable: int) -> int:
-    """Nodes that count without stopping anybody: those that a job of several nodes may add."""
-    shape = job.request.shape
-    if shape.split:
-        return usable & ~pool.nodes.buckets[0]
-    return pool.nodes.candidates(shape, usable) if shape.nodes > 1 else 0
-
-
-def _offer(pool: Pool, node: int, runs: list[Job], shape: Shape, price: Price) -> _Offer | None:
-    """Stops the cheapest on one node until one part of the shape fits there."""
-    nodes = pool.nodes
-    free = WHOLE * nodes.whole[node]
-    if shape.milli < WHOLE:
-        free = max([free, *nodes.shared[node].values()])
-    cpu, memory = nodes.cpu[node], nodes.memory[node]
-    need = min(shape.devices, nodes.specs[node].devices) * shape.milli
-    stopped: list[Job] = []
-    for run in sorted(runs, key=lambda run: (price(run), -run.sequence)):
-        if free >= need and cpu >= shape.cpu and memory >= shape.memory:
+            trial.take_back()
+        if trial.stop(offer.runs) and trial.find() is not None:
+            trial.spare(now)
             break
-        part = next(part for part in run.slices if part.node == node)
-        free += part.devices.bit_count() * part.milli
-        cpu += run.request.shape.cpu
-        memory += run.request.shape.memory
-        stopped.append(run)
-    if free < need or cpu < shape.cpu or memory < shape.memory:
-        return None
-    return _Offer(sum(map(price, stopped)), node, free, tuple(stopped))
+    else:
+        trial.take_back()
+    return trial.close()
 
 
-def _in_all(offer: _Offer) -> tuple[int, int]:
-    return offer.price, offer.node
+def hopeless(pool: Pool, job: Job, offers: Offers[Any], now: int) -> bool:
+    """Whether even all offers together are not enough; True is certain, False is not."""
+    offers.update(now)
+    nodes, shape, usable = pool.nodes, job.request.shape, _usable(pool, job)
+    if not offers.able & usable:
+        return True
+    if shape.split:
+        idle = sum(count * (it & usable).bit_count() for count, it in enumerate(nodes.buckets))
+        return idle + offers.gain < shape.devices
+    if shape.nodes == 1:
+        return False
+    enough = offers.able | offers.unsure | nodes.candidates(shape, usable)
+    return (enough & usable).bit_count() < shape.nodes
 
 
-def _per_device(offer: _Offer) -> tuple[int, int]:
-    return offer.price * WHOLE // max(1, offer.devices), offer.node
+def _usable(pool: Pool, job: Job) -> int:
+    return job.fit.usable & pool.nodes.open & ~pool.excluded(job)
 
 
-def _needed(pool: Pool, job: Job, victims: list[Job], price: Price) -> list[Job]:
-    """The victims without those that need not go."""
-    for run in sorted(victims, key=lambda run: (-price(run), run.sequence)):
-        others = [each for each in victims if each is not run]
-        if others and pool.fits_without(job, others):
-            victims = others
-    return victims
+class _Trial:
+    """Stops runs for a look at whether a job fits then; ``close`` lets all of them go on."""
+
+    def __init__(self, pool: Pool, job: Job) -> None:
+        self._pool = pool
+        self._job = job
+        self._excluded = pool.excluded(job)
+        self._counts = pool.nodes.freed, pool.nodes.taken
+        self._stopped: dict[str, Job] = {}
+
+    def stop(self, runs: Iterable[Job]) -> bool:
+        """Stops some more; says whether there were any that ran."""
+        before = len(self._stopped)
+        for run in runs:
+            if run.request.id not in self._stopped:
+                self._stopped[run.request.id] = run
+                self._pool.nodes.give(run.slices, run.request.shape)
+        return len(self._stopped) > before
+
+    def find(self) -> Slices | None:
+        """Where the job fits now."""
+        group = self._job.group
+        return None if group is None else self._pool.find(group, self._excluded)
+
+    def spare(self, now: int) -> None:
+        """Lets those go on that need not be stopped, the dearest first."""
+        cost, stopped = self._pool.policy.preemption.cost, self._stopped
+        dearest = {name: -price_line(run, cost, now).at(now) for name, run in stopped.items()}
+        for run in sorted(stopped.values(), key=lambda it: (dearest[it.request.id], it.sequence)):
+            if len(stopped) == 1:
+                return
+            self._pool.nodes.take(run.slices, run.request.shape)
+            if self.find() is None:
+                self._pool.nodes.give(run.slices, run.request.shape)
+            else:
+                del stopped[run.request.id]
+
+    def take_back(self) -> None:
+        """Lets all of them go on."""
+        for run in self._stopped.values():
+            self._pool.nodes.take(run.slices, run.request.shape)
+        self._stopped = {}
+
+    def close(self) -> list[Job]:
+        """Leaves the nodes as they were; returns those that are stopped in the end."""
+        stopped = list(self._stopped.values())
+        self.take_back()
+        self._pool.nodes.freed, self._pool.nodes.taken = self._counts
+        return stopped

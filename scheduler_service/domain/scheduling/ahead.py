@@ -46,11 +46,9 @@ class Ahead:
         """Lets so many of the runs have ended; returns when the last of them will have."""
         nodes, gone = self._pool.nodes, self._gone
         for _, _, run in self._runs[gone:count]:
-            for part in run.slices:
-                nodes.give(part, run.request.shape)
+            nodes.give(run.slices, run.request.shape)
         for _, _, run in self._runs[count:gone]:
-            for part in run.slices:
-                nodes.take(part, run.request.shape)
+            nodes.take(run.slices, run.request.shape)
         self._gone = count
         return self._runs[count - 1][0] if count else self._now
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from scheduler_service.domain.ordering import ORDERS
 from scheduler_service.domain.placement import PLACEMENTS
 from scheduler_service.domain.preemption import preemption_of
+from scheduler_service.domain.scheduling.lines import Line
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.protocols import Order, Rules
 from scheduler_service.domain.scheduling.requests import RANKS, Job, Key
@@ -41,6 +42,18 @@ class InOrder:
             if self._by_priority:
                 rest.insert(0, -(priority // RANKS))
         return tuple(rest)
+
+    def lines(self, job: Job, now: int) -> list[Line]:
+        """The key of what runs."""
+        priority = job.request.priority
+        rest = [line for order in self._orders for line in order.lines(job, now)]
+        if self._by_priority:
+            rest.insert(0, Line(0, -priority))
+        if self._ages:
+            rest = [Line(0, 0), Line(0, job.request.submitted)] if job.aged else [Line(0, 1), *rest]
+            if self._by_priority:
+                rest.insert(0, Line(0, -(priority // RANKS)))
+        return rest
 
     def stays(self, job: Job, now: int) -> int | None:
         """Until when a running job keeps its key; None for always, ``now`` for no time at all."""

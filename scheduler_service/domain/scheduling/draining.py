@@ -12,11 +12,10 @@ the last choice stands, and what runs there can only end. So the first of all th
 most so much longer, and then for the longest run, whatever was expected of anything.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from heapq import merge
 from itertools import islice, takewhile
 
-from scheduler_service.domain.scheduling.durations import remaining
 from scheduler_service.domain.scheduling.holds import Hold, Holds
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.queue import Entry, Group
@@ -32,7 +31,7 @@ AGAIN = 3_600 * SECOND
 """How long a choice of nodes stands."""
 
 GRAIN = 600 * SECOND
-"""Choices end at multiples of this, so that what runs is looked through once for all of them."""
+"""Choices end at multiples of this, so that those which are made anew are made together."""
 
 SETTLED = 86_400 * SECOND
 """How long nodes are chosen anew for one job."""
@@ -44,9 +43,8 @@ def hold_nodes(pool: Pool, now: int) -> None:
         return
     before, pool.holds = pool.holds, Holds()
     room = pool.nodes.open.bit_count() // PART
-    loads = _Loads(pool, now)
     for job in islice(_aged(pool), LOOKED_AT):
-        hold = _hold(pool, job, before.of(job), loads)
+        hold = _hold(pool, job, before.of(job), now)
         if hold is None:
             continue
         room -= hold.nodes.bit_count()
@@ -58,60 +56,28 @@ def hold_nodes(pool: Pool, now: int) -> None:
         pool.nodes.freed += 1
 
 
-class _Loads:
-    """What runs on each node, and the nodes by the work that is left on them; once for a plan."""
-
-    def __init__(self, pool: Pool, now: int) -> None:
-        self.now = now
-        self._pool = pool
-        self._on: dict[int, list[Job]] = {}
-        self._nodes: list[int] | None = None
-
-    def nodes(self) -> list[int]:
-        """Nodes where something runs, the least work left first, then the lowest."""
-        if self._nodes is None:
-            left: dict[int, int] = {}
-            for run in self._pool.running.values():
-                work = remaining(run, self.now)
-                for part in run.slices:
-                    left[part.node] = left.get(part.node, 0) + work
-                    self._on.setdefault(part.node, []).append(run)
-            self._nodes = sorted(left, key=lambda node: (left[node], node))
-        return self._nodes
-
-    def runs(self, node: int) -> list[Job]:
-        """What runs on one of them."""
-        return self._on[node]
-
-    def longest(self, nodes: Iterable[int]) -> int:
-        """How long the last run on some nodes is expected to go on."""
-        runs = (run for node in nodes for run in self._on.get(node, ()))
-        return max((remaining(run, self.now) for run in runs), default=0)
-
-
-def _hold(pool: Pool, job: Job, before: Hold | None, loads: _Loads) -> Hold | None:
+def _hold(pool: Pool, job: Job, before: Hold | None, now: int) -> Hold | None:
     """What is kept for a job that does not fit now; None if it fits, or never will."""
     group = job.group
     if group is None:
         return None
-    now = loads.now
     since = before.since if before else now
     stands = before is not None and (before.until > now or now - since >= SETTLED)
     if before is not None and stands and not before.nodes & pool.holds.nodes:
         return before
     if pool.find(group, pool.excluded(job)) is not None:
         return None
-    chosen = _choose(pool, job, group, loads)
+    chosen = _choose(pool, job, group, now)
     if not chosen:
         return None
     nodes = 0
     for node in chosen:
         nodes |= pool.nodes.bit[node]
-    until = now + min(AGAIN, loads.longest(chosen))
+    until = now + min(AGAIN, pool.loads.longest(chosen, now))
     return Hold(job, nodes, since, -(-until // GRAIN) * GRAIN)
 
 
-def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
+def _choose(pool: Pool, job: Job, group: Group, now: int) -> list[int]:
     """The nodes on which a job fits once what runs there has ended, the soonest done; or none."""
     nodes = pool.nodes
     counts = nodes.freed, nodes.taken
@@ -119,20 +85,18 @@ def _choose(pool: Pool, job: Job, group: Group, loads: _Loads) -> list[int]:
     usable = group.fit.usable & nodes.open & ~closed
     gone: dict[str, Job] = {}
     chosen: list[int] = []
-    for node in loads.nodes():
+    for node in pool.loads.nodes(now):
         if usable & nodes.bit[node]:
-            for run in loads.runs(node):
+            for run in pool.loads.on(node):
                 if run.request.id not in gone:
                     gone[run.request.id] = run
-                    for part in run.slices:
-                        nodes.give(part, run.request.shape)
+                    nodes.give(run.slices, run.request.shape)
             slices = pool.find(group, closed)
             if slices is not None:
                 chosen = [part.node for part in slices]
                 break
     for run in gone.values():
-        for part in run.slices:
-            nodes.take(part, run.request.shape)
+        nodes.take(run.slices, run.request.shape)
     nodes.freed, nodes.taken = counts
     return chosen
 

@@ -1,5 +1,6 @@
 """How long what runs will go on running."""
 
+from scheduler_service.domain.scheduling.lines import Line, sooner
 from scheduler_service.domain.scheduling.requests import SECOND, Job
 
 UNKNOWN = 3_600 * SECOND
@@ -24,6 +25,31 @@ def remaining(job: Job, now: int, *, late: bool = False) -> int:
     if job.request.limit is not None:
         left = max(min(left, job.request.limit - attained), 1)
     return left
+
+
+def remaining_line(job: Job, now: int) -> Line:
+    """``remaining`` of what runs, as long as it falls or grows as it does now."""
+    begun = job.since - job.served
+    line = _expected_line(job, begun, now)
+    if job.request.limit is None:
+        return line
+    end = begun + job.request.limit
+    limit = Line(-1, end) if now < end - 1 else Line(0, 1)
+    if limit.at(now) <= line.at(now):
+        # It falls, and faster than what is expected, until that begins to grow, or to the least.
+        return limit._replace(until=end - 1 if limit.slope else None)
+    return line._replace(until=sooner(line.until, line.reaches(limit, now)))
+
+
+def _expected_line(job: Job, begun: int, now: int) -> Line:
+    """What is left of what is expected, without regard to the limit."""
+    if job.expected is None:
+        least = UNKNOWN
+    elif now < begun + job.expected:
+        return Line(-1, begun + job.expected, begun + job.expected)
+    else:
+        least = OVERDUE
+    return Line(0, least, begun + least) if now < begun + least else Line(1, -begun)
 
 
 def expected_end(job: Job, now: int) -> int:

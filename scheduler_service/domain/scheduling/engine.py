@@ -171,7 +171,7 @@ class Engine:
             if by_itself:
                 self._expectations.learn(job.request, job.attained(now), now)
             pool.release(job, now)
-        pool.forget(job)
+        pool.stops.forget(job)
         self._expectations.remove(job)
 
     def _drop(self, job: Job, now: int, out: Out) -> None:

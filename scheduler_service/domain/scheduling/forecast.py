@@ -103,7 +103,7 @@ def _copied(pool: Pool, fits: Fits) -> Pool:
         copy.running[job.request.id] = twin
         if copy.ends is not None:
             twin.end = job.end
-            copy.ends.add((job.end, job.sequence, twin))
+            copy.ends.keep(twin)
         if copy.shares is not None:
             copy.shares.take(job.request, job.since)
     groups = (group.waiting for group in pool.queue.groups.values())

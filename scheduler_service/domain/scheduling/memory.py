@@ -69,7 +69,7 @@ class Memory:
         if told.end is End.BY_ITSELF:
             self._expectations.learn(request, run.served + ran, told.at)
         elif told.end is End.STOPPED and pool is not None:
-            pool.note_stop(request, told.at)
+            pool.stops.note(request, told.at)
             self.keep(request, run.served + ran - min(ran, pool.policy.preemption.cost))
         elif told.end is End.LOST:
             self.keep(request, run.served)

@@ -132,53 +132,49 @@ class Nodes:
             self.open &= ~self.bit[node]
         self._changed(node)
 
-    def take(self, part: Slice, shape: Shape) -> None:
-        """Books a slice, which fits."""
-        node, devices, milli = part
-        self.taken += 1
-        if milli == WHOLE:
-            if devices:
+    def take(self, slices: Slices, shape: Shape) -> None:
+        """Books what a run holds, which fits."""
+        for node, devices, milli in slices:
+            self.taken += 1
+            if milli != WHOLE:
+                self._share(node, devices.bit_length() - 1, -milli)
+            elif devices:
                 old = self.whole[node]
-                new = old - devices.bit_count()
-                bit = self.bit[node]
+                new = self.whole[node] = old - devices.bit_count()
+                bit, buckets = self.bit[node], self.buckets
                 self.idle[node] ^= devices
-                self.whole[node] = new
-                self.buckets[old] ^= bit
-                self.buckets[new] ^= bit
-        else:
-            self._share(node, devices.bit_length() - 1, -milli)
-        if shape.cpu:
-            self.cpu[node] -= shape.cpu
-        if shape.memory:
-            self.memory[node] -= shape.memory
-        if self.tenants is not None:
-            self._lodge(node, shape, 1)
-        if self.watchers:
-            self._changed(node)
+                buckets[old] ^= bit
+                buckets[new] ^= bit
+            if shape.cpu:
+                self.cpu[node] -= shape.cpu
+            if shape.memory:
+                self.memory[node] -= shape.memory
+            if self.tenants is not None:
+                self._lodge(node, shape, 1)
+            if self.watchers:
+                self._changed(node)
 
-    def give(self, part: Slice, shape: Shape) -> None:
-        """Books a slice as free again."""
-        node, devices, milli = part
-        self.freed += 1
-        if milli == WHOLE:
-            if devices:
+    def give(self, slices: Slices, shape: Shape) -> None:
+        """Books what a run held as free again."""
+        for node, devices, milli in slices:
+            self.freed += 1
+            if milli != WHOLE:
+                self._share(node, devices.bit_length() - 1, milli)
+            elif devices:
                 old = self.whole[node]
-                new = old + devices.bit_count()
-                bit = self.bit[node]
+                new = self.whole[node] = old + devices.bit_count()
+                bit, buckets = self.bit[node], self.buckets
                 self.idle[node] ^= devices
-                self.whole[node] = new
-                self.buckets[old] ^= bit
-                self.buckets[new] ^= bit
-        else:
-            self._share(node, devices.bit_length() - 1, milli)
-        if shape.cpu:
-            self.cpu[node] += shape.cpu
-        if shape.memory:
-            self.memory[node] += shape.memory
-        if self.tenants is not None:
-            self._lodge(node, shape, -1)
-        if self.watchers:
-            self._changed(node)
+                buckets[old] ^= bit
+                buckets[new] ^= bit
+            if shape.cpu:
+                self.cpu[node] += shape.cpu
+            if shape.memory:
+                self.memory[node] += shape.memory
+            if self.tenants is not None:
+                self._lodge(node, shape, -1)
+            if self.watchers:
+                self._changed(node)
 
     def note_tenants(self, running: Iterable[tuple[Slices, Shape]]) -> None:
         """Counts from now on which sorts of parts run on each node; ``running`` is what does."""

@@ -27,8 +27,8 @@ def plan(pool: Pool, now: int, out: Out) -> None:
     if pool.watches_time:
         pool.let_age(now)
         hold_nodes(pool, now)
-    if pool.ends:
-        pool.put_off(now)
+    if pool.ends is not None:
+        pool.ends.put_off(now)
     pool.wake = None
     if pool.policy.preemption.repack:
         stopped = stop_all(pool, now)
@@ -45,7 +45,7 @@ def plan(pool: Pool, now: int, out: Out) -> None:
 
 def _wake_to_age(pool: Pool) -> None:
     """What ages may stop others from then on; where nobody is stopped, ageing starts nothing."""
-    due = pool.next_to_age()
+    due = pool.ageing.next()
     if due is not None and (pool.wake is None or due < pool.wake):
         pool.wake = due
 

@@ -1,11 +1,9 @@
 """One pool: its nodes, its queue and what it runs, and the policy that it follows."""
 
 from collections.abc import Callable, Iterable
-from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
 
-from sortedcontainers import SortedList
-
+from scheduler_service.domain.scheduling.ageing import Ageing
 from scheduler_service.domain.scheduling.decisions import (
     Decision,
     Preempt,
@@ -13,13 +11,17 @@ from scheduler_service.domain.scheduling.decisions import (
     Start,
 )
 from scheduler_service.domain.scheduling.durations import expected_end
+from scheduler_service.domain.scheduling.ends import Ends
 from scheduler_service.domain.scheduling.holds import Holds
+from scheduler_service.domain.scheduling.loads import Loads
 from scheduler_service.domain.scheduling.nodes import Nodes
-from scheduler_service.domain.scheduling.policy import DAY, HeadRule, Policy
+from scheduler_service.domain.scheduling.policy import HeadRule, Policy
 from scheduler_service.domain.scheduling.protocols import Rules, Victim
 from scheduler_service.domain.scheduling.queue import Group, Queue
-from scheduler_service.domain.scheduling.requests import Job, Request, Shape, Slices
+from scheduler_service.domain.scheduling.requests import Job, Slices
+from scheduler_service.domain.scheduling.runs import Runs
 from scheduler_service.domain.scheduling.shares import Shares
+from scheduler_service.domain.scheduling.stops import Stops
 
 if TYPE_CHECKING:
     from scheduler_service.domain.scheduling.reservation import Reservation
@@ -27,14 +29,14 @@ if TYPE_CHECKING:
 Out: TypeAlias = list[Decision]
 Requeue: TypeAlias = Callable[[Job, int, Out], None]
 
-_SLACK = 1_000
-
 
 class Pool:
     """The state of one pool, and the changes that keep it consistent.
 
     Attributes:
         running: what runs, by id, in the order of the starts.
+        stops: what was stopped in favour of others.
+        ageing: what waits by when it will have waited too long.
         changed: whether something may start that could not before.
         watches_time: whether what waits may get another place because time has passed.
         wake: when something may start though nothing happens; None for never.
@@ -48,11 +50,12 @@ class Pool:
     """
 
     __slots__ = (
-        "_ageing",
+        "_loads",
         "_rekey_every",
         "_rekeyed",
-        "_stops",
+        "_runs",
         "aged_waiting",
+        "ageing",
         "changed",
         "ends",
         "holds",
@@ -70,6 +73,7 @@ class Pool:
         "reservation",
         "running",
         "shares",
+        "stops",
         "wake",
         "watches_time",
     )
@@ -85,12 +89,11 @@ class Pool:
         self.aged_waiting = 0
         self.reservation: Reservation | None = None
         self.released = 0
-        self.ends: SortedList | None = None
         self.requeue = requeue
-        self._stops: dict[str, list[int]] = {}
+        self.stops = Stops()
+        self._runs: Runs | None = None
+        self._loads: Loads | None = None
         self._rekeyed = 0
-        self.shares: Shares | None = None
-        self._ageing: list[tuple[int, int, Job]] = []
         self._follow(policy, rules)
 
     def follow(self, policy: Policy, rules: Rules, expect: Callable[[Job], None], now: int) -> None:
@@ -103,7 +106,7 @@ class Pool:
             expect(job)
         if self.ends is not None:
             for job in self.running.values():
-                self._expect_end(job, now)
+                self.ends.expect(job, now)
         if self.shares is not None:
             for job in self.running.values():
                 self.shares.take(job.request, now)
@@ -117,7 +120,7 @@ class Pool:
         waiting = sorted(self.queue.jobs(), key=lambda job: job.sequence)
         self.queue = Queue()
         self.aged_waiting = 0
-        self._ageing.clear()
+        self.ageing.clear()
         for job in sorted(waiting, key=lambda job: job.since):
             self.wait(job, now)
         self._rekeyed = now
@@ -130,10 +133,7 @@ class Pool:
         if job.aged:
             self.aged_waiting += 1
         elif self.policy.ageing:
-            heappush(self._ageing, (self._ages_at(job), job.sequence, job))
-            if len(self._ageing) > 2 * self.queue.size + _SLACK:
-                self._ageing = [it for it in self._ageing if it[2].group is not None]
-                heapify(self._ageing)
+            self.ageing.add(job, self.queue.size)
         heads = self.queue.add(job, group)
         if heads and self.holds:
             self._look_anew(group)
@@ -171,27 +171,27 @@ class Pool:
 
     def let_age(self, now: int) -> None:
         """Moves what has waited too long before everything else of its class."""
-        ageing = self._ageing
-        while ageing and ageing[0][0] <= now:
-            due, _, job = heappop(ageing)
-            waits_here = job.group is not None and job.pool is self
-            if waits_here and self._ages_at(job) == due and not job.aged:
-                self._leave(job)
-                job.aged = True
-                self.wait(job, now)
+        while (job := self.ageing.pop(now)) is not None:
+            self._leave(job)
+            job.aged = True
+            self.wait(job, now)
         every = self._rekey_every
         if every and now - self._rekeyed >= every and self.queue.size:
             self.reorder(now)
 
-    def next_to_age(self) -> int | None:
-        """When the next waiting job will have waited too long."""
-        ageing = self._ageing
-        while ageing:
-            due, _, job = ageing[0]
-            if job.group is not None and job.pool is self and self._ages_at(job) == due:
-                return due
-            heappop(ageing)
-        return None
+    @property
+    def runs(self) -> Runs:
+        """What runs on each node; account is kept of it from the first time that somebody asks."""
+        if self._runs is None:
+            self._runs = Runs(self.running.values())
+        return self._runs
+
+    @property
+    def loads(self) -> Loads:
+        """The work that is left on each node, likewise."""
+        if self._loads is None:
+            self._loads = Loads(self.runs)
+        return self._loads
 
     def find(self, group: Group, excluded: int = 0) -> Slices | None:
         """Where a job of a group would be put now, on none of the excluded nodes; or None."""
@@ -210,10 +210,10 @@ class Pool:
             return False
         counts = self.nodes.freed, self.nodes.taken
         for victim in gone:
-            self._give(victim.slices, victim.request.shape)
+            self.nodes.give(victim.slices, victim.request.shape)
         slices = self.find(job.group, self.excluded(job))
         for victim in gone:
-            self._take(victim.slices, victim.request.shape)
+            self.nodes.take(victim.slices, victim.request.shape)
         self.nodes.freed, self.nodes.taken = counts
         return slices is not None
 
@@ -233,9 +233,7 @@ class Pool:
 
     def occupy(self, job: Job, slices: Slices, since: int, *, booked: bool = False) -> None:
         """Counts a job as running since a time; ``booked`` if its team was charged already."""
-        shape = job.request.shape
-        for part in slices:
-            self.nodes.take(part, shape)
+        self.nodes.take(slices, job.request.shape)
         if self.shares is not None and not booked:
             self.shares.take(job.request, since)
         job.slices = slices
@@ -243,29 +241,26 @@ class Pool:
         job.starts += 1
         self.running[job.request.id] = job
         if self.ends is not None:
-            self._expect_end(job, since)
+            self.ends.expect(job, since)
+        if self._runs is not None:
+            self._runs.add(job)
 
     def next_ends(self, now: int) -> Iterable[tuple[int, int, Job]]:
         """What runs by its expected end, the soonest first, each with its end and arrival."""
         if self.ends is None:
             running = self.running.values()
             return sorted((expected_end(run, now), run.sequence, run) for run in running)
-        self.put_off(now)
-        ends: Iterable[tuple[int, int, Job]] = self.ends
-        return ends
-
-    def put_off(self, now: int) -> None:
-        """Expects later ends of what runs longer than expected."""
-        if self.ends is not None:
-            while self.ends and self.ends[0][0] <= now:
-                self._expect_end(self.ends.pop(0)[2], now)
+        self.ends.put_off(now)
+        return self.ends
 
     def release(self, job: Job, now: int) -> None:
         """Gives back what a running job holds."""
         del self.running[job.request.id]
         if self.ends is not None:
-            self.ends.remove((job.end, job.sequence, job))
-        self._give(job.slices, job.request.shape)
+            self.ends.remove(job)
+        if self._runs is not None:
+            self._runs.remove(job)
+        self.nodes.give(job.slices, job.request.shape)
         if self.shares is not None:
             self.shares.give(job.request, now)
         job.slices = ()
@@ -281,35 +276,14 @@ class Pool:
         job.served += ran - lost
         job.since = now
         if rule is not PreemptionRule.NODE_LOST:
-            self.note_stop(job.request, now)
+            self.stops.note(job.request, now)
         milli = job.request.shape.total_milli
         out.append(Preempt(job.request.id, preemptor, rule, job.served, lost * milli))
         self.requeue(job, now, out)
 
-    def note_stop(self, request: Request, now: int) -> None:
-        """Counts a preemption of a job."""
-        self._stops.setdefault(request.job or request.id, []).append(now)
-
-    def may_stop(self, job: Job, now: int) -> bool:
-        """Whether a running job has had its guaranteed time and was not stopped too often.
-
-        What had waited too long before it started is left alone.
-        """
-        at = self.stoppable_at(job, now)
-        return at is not None and at <= now
-
     def stoppable_at(self, job: Job, now: int) -> int | None:
         """From when on a running job may be stopped; None for never."""
-        rules = self.policy.preemption
-        if job.aged or not rules.per_job_and_day:
-            return None
-        at = job.since + rules.minimum_runtime
-        stops = self._stops.get(job.request.job or job.request.id)
-        if stops:
-            stops[:] = [stop for stop in stops if stop > now - DAY]
-            if len(stops) >= rules.per_job_and_day:
-                at = max(at, stops[-rules.per_job_and_day] + DAY)
-        return at
+        return self.stops.stoppable_at(job, self.policy.preemption, now)
 
     def stop_holding_back(self) -> None:
         """Opens all nodes that were kept for jobs that aged; others are found for them."""
@@ -327,11 +301,6 @@ class Pool:
             self.nodes.freed += 1
             self.changed = True
 
-    def forget(self, job: Job) -> None:
-        """Takes note that a job will not come back."""
-        if self._stops:
-            self._stops.pop(job.request.id, None)
-
     def _follow(self, policy: Policy, rules: Rules) -> None:
         self.policy = policy
         self.order, self.placement, self.preemption, self.ranks_before_shares = rules
@@ -341,7 +310,9 @@ class Pool:
         self._rekey_every = getattr(self.order, "rekey_every", 0)
         self.watches_time = bool(policy.ageing or self._rekey_every or self.holds)
         self.observe = getattr(self.placement, "observe", None)
-        self.ends = SortedList() if policy.head is HeadRule.BACKFILL else None
+        self.ends = Ends() if policy.head is HeadRule.BACKFILL else None
+        self.ageing = Ageing(self, policy.ageing)
+        self._runs = self._loads = None
         sharing = bool(policy.quotas) or policy.fair_share.enabled
         self.shares = Shares(policy) if sharing else None
 
@@ -357,20 +328,3 @@ class Pool:
         """What is kept from the first of a group before may not be kept from the one now."""
         if self.holds:
             group.blocked = -1
-
-    def _ages_at(self, job: Job) -> int:
-        """When a job that waits now will have waited too long, all its waits together."""
-        return job.since - job.waited + self.policy.ageing
-
-    def _expect_end(self, job: Job, now: int) -> None:
-        job.end = expected_end(job, now)
-        if self.ends is not None:
-            self.ends.add((job.end, job.sequence, job))
-
-    def _take(self, slices: Slices, shape: Shape) -> None:
-        for part in slices:
-            self.nodes.take(part, shape)
-
-    def _give(self, slices: Slices, shape: Shape) -> None:
-        for part in slices:
-            self.nodes.give(part, shape)

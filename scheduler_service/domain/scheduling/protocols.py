@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from scheduler_service.domain.scheduling.decisions import PreemptionRule
+from scheduler_service.domain.scheduling.lines import Line
 from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.requests import Job, Key, Request, Shape, Slices
 
@@ -21,6 +22,9 @@ class Order(Protocol):
         others. ``job.attained(now)`` is what it has been served, ``job.expected`` what it is
         expected to need in all. Keys of one order are comparable with each other.
         """
+
+    def lines(self, job: Job, now: int) -> Sequence[Line]:
+        """The parts of the key of what runs, each for as long as it rises or falls as now."""
 
 
 class Placement(Protocol):

@@ -76,6 +76,14 @@ class Shares:
         held = self.held.get((team, resource_type), 0)
         return held - self.quota(team, resource_type).nominal
 
+    def borrowers(self, resource_type: ResourceType) -> frozenset[str]:
+        """The teams that hold more than their own."""
+        return frozenset(
+            team
+            for (team, kind), held in self.held.items()
+            if kind is resource_type and held > self.quota(team, kind).nominal
+        )
+
     def take(self, request: Request, now: int) -> None:
         """Books the start of a run."""
         self._book(request, request.shape.total_milli, now)

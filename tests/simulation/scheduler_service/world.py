@@ -7,9 +7,10 @@ its own, and compares.
 from collections import Counter
 
 from scheduler_service.domain.placement.first_fit import FirstFit
+from scheduler_service.domain.preemption.offers import Offers
 from scheduler_service.domain.resources import WHOLE, ResourceType
 from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Refuse, Start
-from scheduler_service.domain.scheduling.durations import expected_end
+from scheduler_service.domain.scheduling.durations import expected_end, remaining
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.events import (
     Cancel,
@@ -24,7 +25,7 @@ from scheduler_service.domain.scheduling.events import (
 )
 from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes, each
 from scheduler_service.domain.scheduling.pool import Pool
-from scheduler_service.domain.scheduling.requests import Request, Slices
+from scheduler_service.domain.scheduling.requests import SECOND, Request, Slices
 
 
 class World:
@@ -88,6 +89,10 @@ class World:
             _assert_blocked(pool)
             _assert_ends(pool, now)
             _assert_shares(pool)
+            if now // SECOND % 3 == 0:
+                _assert_runs(pool)
+                _assert_loads(pool, now)
+                _assert_offers(pool, now)
         assert sum(pool.queue.size for pool in engine.pools.values()) == len(self.waiting)
 
 
@@ -198,6 +203,38 @@ def _assert_ends(pool: Pool, now: int) -> None:
     assert {name: job.end for name, job in pool.running.items()} == ends
     for job in pool.running.values():
         assert job.end <= now or job.end == expected_end(job, now)
+
+
+def _assert_runs(pool: Pool) -> None:
+    """Every run is counted on each of its nodes, in the order of the starts, and for its team."""
+    running = list(pool.running.values())
+    for node in range(len(pool.nodes.specs)):
+        there = [job for job in running if any(part.node == node for part in job.slices)]
+        assert list(pool.runs.on(node)) == there
+    for team in {job.request.team for job in running}:
+        mine = [job for job in running if job.request.team == team]
+        assert sorted(pool.runs.of(team), key=running.index) == mine
+
+
+def _assert_loads(pool: Pool, now: int) -> None:
+    """The nodes are in the order of all the work that is left there."""
+    left: dict[int, int] = {}
+    for job in pool.running.values():
+        for part in job.slices:
+            left[part.node] = left.get(part.node, 0) + remaining(job, now)
+    assert list(pool.loads.nodes(now)) == sorted(left, key=lambda node: (left[node], node))
+
+
+def _assert_offers(pool: Pool, now: int) -> None:
+    """Whom to stop on each node, and where the least is lost, is what a search of all finds."""
+    everywhere = (1 << len(pool.nodes.specs)) - 1
+    for rule in getattr(pool.preemption, "rules", [pool.preemption]):
+        for kept in getattr(rule, "offers", None) or ():
+            anew = Offers(pool, kept.shape, kept.judge)
+            kept.update(now)
+            anew.update(now)
+            assert list(kept.in_order(now, everywhere)) == list(anew.in_order(now, everywhere))
+            anew.leave()
 
 
 def _assert_shares(pool: Pool) -> None:

@@ -27,7 +27,7 @@ def whole(devices: int, cpu: int = 0) -> Shape:
 
 def hold(nodes: Nodes, node: int, shape: Shape, *devices: int) -> None:
     """Starts a shape on these devices of a node."""
-    nodes.take(Slice(node, sum(1 << each for each in devices), shape.milli), shape)
+    nodes.take((Slice(node, sum(1 << each for each in devices), shape.milli),), shape)
 
 
 def node_of(slices: Slices | None) -> int | None:
@@ -42,7 +42,7 @@ def put(placement: Placement, nodes: Nodes, shape: Shape) -> int | None:
     """Starts a shape where the placement wants it, and says on which node."""
     slices = placement.place(nodes, shape, nodes.open)
     for part in slices or ():
-        nodes.take(part, shape)
+        nodes.take((part,), shape)
     return node_of(slices)
 
 

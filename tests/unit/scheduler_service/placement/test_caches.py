@@ -74,8 +74,7 @@ class Life:
         for _ in range(count):
             if self.running and self.random.random() < 0.45:
                 slices, shape = self.running.pop(self.random.randrange(len(self.running)))
-                for part in slices:
-                    self.nodes.give(part, shape)
+                self.nodes.give(slices, shape)
             if self.random.random() < 0.03:
                 self.add()
             shape = self.random.choice(SHAPES)
@@ -87,8 +86,7 @@ class Life:
 
     def start(self, slices: Slices, shape: Shape) -> None:
         """Starts a shape."""
-        for part in slices:
-            self.nodes.take(part, shape)
+        self.nodes.take(slices, shape)
         self.running.append((slices, shape))
 
 
@@ -146,8 +144,7 @@ def test_asking_about_a_copy_changes_nothing(name: str) -> None:
     for shape, allowed in life.questions(80):
         copy = life.nodes.copy()
         for _ in range(3):
-            for part in other.place(copy, shape, allowed) or ():
-                copy.take(part, shape)
+            copy.take(other.place(copy, shape, allowed) or (), shape)
         slices = placement.place(life.nodes, shape, allowed)
         assert slices == other.place(life.nodes, shape, allowed)
         if slices:

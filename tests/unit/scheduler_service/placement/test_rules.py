@@ -110,7 +110,7 @@ def test_clustering_forgets_what_has_ended() -> None:
     nodes.note_tenants([((part(1, 0),), whole(1))])
     hold(nodes, 1, whole(2), 1, 2)
     assert 1 == node_of(placement.place(nodes, whole(1), nodes.open))
-    nodes.give(part(1, 1, 2), whole(2))
+    nodes.give((part(1, 1, 2),), whole(2))
     assert [{}, {1: 1}] == nodes.tenants
 
 
