@@ -1,5 +1,6 @@
 """Changes committed in the writer's own process: what travels there and back, and its one fate."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -62,6 +63,33 @@ async def test_a_command_that_cannot_travel_is_told_and_the_next_one_runs(sqlite
         with pytest.raises(Defect, match="cannot travel"):
             await storage.writer.execute(stuck)
         assert "PENDING" == (await storage.writer.execute(submit(hours=1))).state
+
+
+async def test_large_groups_pass_each_other(sqlite_url: str) -> None:
+    """Groups and answers larger than a socket holds: neither side waits for the other to read."""
+    migrations.upgrade("job_service", sqlite_url)
+    settings = Settings(database_url=sqlite_url)
+    clock = SystemClock()
+    small = submit(hours=1)
+    policy = replace(small.policy, monthly_allowance=10**9)
+    large = [
+        replace(
+            small,
+            job_id=new_id(),
+            run_id=new_id(),
+            spec=replace(small.spec, command=f"{number:060000}"),
+            policy=policy,
+        )
+        for number in range(80)
+    ]
+    async with opened("job_service", settings, PLUMBING, SqlUnitOfWork, clock) as storage:
+        async with asyncio.timeout(60):
+            first = [asyncio.create_task(storage.writer.execute(it)) for it in large[:40]]
+            while not storage.writer._groups:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            second = [asyncio.create_task(storage.writer.execute(it)) for it in large[40:]]
+            jobs = await asyncio.gather(*first, *second)
+    assert [it.job_id for it in large] == [job.id for job in jobs]
 
 
 async def test_a_defect_brings_its_traceback_along(sqlite_url: str) -> None:
