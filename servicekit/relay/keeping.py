@@ -45,7 +45,9 @@ class Relay:
         try:
             while True:
                 metadata = (("authorization", f"Bearer {await token()}"),)
-                stream = Stream(self._open(metadata=metadata, timeout=STREAM_SECONDS))
+                # A server that is not there is waited for: calls have their own way until it is.
+                call = self._open(metadata=metadata, timeout=STREAM_SECONDS, wait_for_ready=True)
+                stream = Stream(call)
                 opened = monotonic()
                 await self._use(stream, self._run(stream))
                 if monotonic() - opened < LEAST_SECONDS:
