@@ -46,12 +46,12 @@ MEASURED: dict[str, Policy] = {
     "reclaim": replace(
         POLICIES["default"], quotas=_QUOTAS, preemption=replace(_STOPPING, by_reclaim=True)
     ),
-    "order": POLICIES["las-levels"],
 }
 """``aged``: more than half of what waits has waited too long, and nodes are kept for it.
 ``fair_share`` and ``quotas`` take turns between all users; teams may use twice their own.
-``priority`` stops preemptible work of lower priority, ``reclaim`` what teams hold beyond their own,
-``order`` what has had more service; three of four users let their work be stopped.
+``priority`` stops preemptible work of lower priority, ``reclaim`` what teams hold beyond their own;
+three of four users let their work be stopped. Preemption by order is not among them: filling the
+queue alone takes it minutes.
 ``predicted`` is told the durations here: predicting them is not what is measured."""
 
 
