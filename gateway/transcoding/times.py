@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from gateway.transcoding.mismatch import Mismatch
+from servicekit.clock import EPOCH
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_DURATION_SECONDS = 315_576_000_000
 
 _TIMESTAMP = re.compile(
@@ -24,7 +24,7 @@ def timestamp_text(seconds: int, nanos: int) -> str:
 @lru_cache(maxsize=4096)
 def _whole_seconds(seconds: int) -> str:
     """Remembers the latest: the times of one answer, and of answers close together, repeat."""
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
+    return (EPOCH + timedelta(seconds=seconds)).isoformat().removesuffix("+00:00")
 
 
 def timestamp_parts(value: object) -> tuple[int, int]:
@@ -35,7 +35,7 @@ def timestamp_parts(value: object) -> tuple[int, int]:
     whole, decimals, offset = match.groups()
     try:
         instant = datetime.fromisoformat(whole + offset)
-        passed = instant.astimezone(UTC) - _EPOCH
+        passed = instant.astimezone(UTC) - EPOCH
     except (ValueError, OverflowError):
         raise _no_timestamp() from None
     return passed.days * 86_400 + passed.seconds, _nanos(decimals)

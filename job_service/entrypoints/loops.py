@@ -6,7 +6,7 @@ Each restarts from its cursor after any failure.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, TypeAlias
 
@@ -22,7 +22,7 @@ from job_service.domain.reports import Report
 from job_service.domain.runs import RetryRule
 from job_service.domain.states import EventKind
 from job_service.entrypoints.events import EventDecoder
-from servicekit.clock import Clock
+from servicekit.clock import EPOCH, Clock
 from servicekit.eventlog import BOOKMARK, EventLog
 from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
@@ -35,7 +35,6 @@ CATALOGUE_REFRESH_S = 30.0
 RELEASED = 500
 RELEASE_EVERY_S = 0.25
 LOOK_BACK = timedelta(minutes=1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _HANDED_OVER = frozenset({EventKind.QUEUED, EventKind.PREEMPTED})
 _ENDED = frozenset({EventKind.COMPLETED, EventKind.FAILED, EventKind.REJECTED, EventKind.CANCELLED})
