@@ -156,7 +156,7 @@ class EventLog:
     ) -> AsyncIterator[list[RecordedEvent]]:
         """Batches of events after the cursor for as long as the caller iterates.
 
-        Who has what happens gathered by others before ``rests`` not.
+        A reader whose events come in batches already need not gather them: it never ``rests``.
         An empty batch says that nothing happened for ``bookmark``, or for the time that ``sooner``
         names, whichever is less; the reader's cursor is still good.
         """

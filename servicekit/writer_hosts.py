@@ -1,7 +1,8 @@
 """Where a writer's groups are committed: in a process of their own, or in a thread of this one.
 
 A Python process runs one thread at a time. In a process of their own the commands have another core
-beside the event loop; a thread starts at once and is what tests use.
+beside the event loop; a thread starts at once and spares what travelling costs. Tests use it, and
+services whose loop is not what holds them up.
 """
 
 import asyncio

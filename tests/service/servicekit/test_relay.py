@@ -52,10 +52,9 @@ async def until(condition: Callable[[], bool]) -> None:
 
 async def opened(channel: ServiceChannel, after: asking.Stream | None = None) -> asking.Stream:
     """Returns the channel's relay as soon as there is one, or another one than before."""
-    async with asyncio.timeout(PATIENCE_S):
-        while (stream := channel.relay.stream) is None or stream is after:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
-    return stream
+    await until(lambda: channel.relay.stream not in (None, after))
+    assert channel.relay.stream is not None
+    return channel.relay.stream
 
 
 @asynccontextmanager
