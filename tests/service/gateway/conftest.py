@@ -18,7 +18,7 @@ from servicekit.loops import looping
 from servicekit.server import Server
 from tests.service.gateway.services import Witness, servers
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class House:

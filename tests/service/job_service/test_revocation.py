@@ -11,7 +11,7 @@ from tests.service.job_service.conftest import House, Open
 
 async def refused(house: House, by: str) -> str:
     """Calls until the user is refused, and returns the reason; TimeoutError if never."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 await house.listed(by)
@@ -23,7 +23,7 @@ async def refused(house: House, by: str) -> str:
 async def end_of(stream: Any) -> str:
     """Reads a stream to its end, and returns the reason of it."""
     with pytest.raises(Failure) as ended:
-        await asyncio.wait_for(_read_all(stream), 5)
+        await asyncio.wait_for(_read_all(stream), 30)
     return ended.value.reason
 
 

@@ -56,7 +56,7 @@ async def echo_process(address: str = "127.0.0.1:0") -> AsyncIterator[asyncio.su
 async def port_of(process: asyncio.subprocess.Process) -> int:
     """Waits until the process serves, and returns its port."""
     assert process.stdout is not None
-    return int(await asyncio.wait_for(process.stdout.readline(), 20))
+    return int(await asyncio.wait_for(process.stdout.readline(), 60))
 
 
 def health_stub(channel: Any) -> Any:
@@ -86,7 +86,7 @@ async def test_a_lost_database_is_seen_by_who_watches_the_health(open_house: Ope
     seen = [(await anext(watch)).status]
     for serving in (False, True):
         await house.server.set_serving(serving=serving)
-        seen.append((await asyncio.wait_for(anext(watch), 5)).status)
+        seen.append((await asyncio.wait_for(anext(watch), 30)).status)
     assert [SERVING, NOT_SERVING, SERVING] == seen
 
 
@@ -153,7 +153,7 @@ async def test_a_process_whose_port_is_taken_ends_with_code_2_and_one_line() -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         async with echo_process(address) as process:
-            _, complaint = await asyncio.wait_for(process.communicate(), 20)
+            _, complaint = await asyncio.wait_for(process.communicate(), 60)
     last = complaint.decode().splitlines()[-1]
     assert (2, f"cannot listen on {address}: is the port taken?") == (process.returncode, last)
     assert b"Traceback" not in complaint
@@ -178,16 +178,16 @@ async def test_a_draining_server_finishes_its_calls_and_ends_its_streams(
     call = asyncio.ensure_future(house.stub().Say(EchoRequest()))
     stream = house.stub().Watch(EchoRequest())
     await anext(stream)
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), 30)
     draining = asyncio.create_task(house.server.drain())
     with pytest.raises(Unavailable) as ended:
-        await asyncio.wait_for(anext(stream), 5)
+        await asyncio.wait_for(anext(stream), 30)
     assert ended.value.retry_after is not None
     assert not call.done()
     assert not draining.done()
     go_on.set()
     assert "done" == (await call).text
-    await asyncio.wait_for(draining, 5)
+    await asyncio.wait_for(draining, 30)
 
 
 async def test_a_draining_server_says_so_to_who_watches_its_health(open_house: OpenHouse) -> None:
@@ -215,7 +215,7 @@ async def test_sigterm_ends_the_process_with_code_0_after_its_calls() -> None:
         assert "bye" == (await call).text
         with pytest.raises(Unavailable):
             await anext(stream)
-        assert 0 == await asyncio.wait_for(process.wait(), 10)
+        assert 0 == await asyncio.wait_for(process.wait(), 30)
 
 
 async def test_a_call_that_outlasts_the_grace_is_cut(open_house: OpenHouse) -> None:
@@ -228,8 +228,8 @@ async def test_a_call_that_outlasts_the_grace_is_cut(open_house: OpenHouse) -> N
 
     house = await open_house({"grace": timedelta(milliseconds=100)}, Say=for_ever)
     call = asyncio.ensure_future(house.stub().Say(EchoRequest()))
-    await asyncio.wait_for(arrived.wait(), 5)
-    await asyncio.wait_for(house.server.drain(), 5)
+    await asyncio.wait_for(arrived.wait(), 30)
+    await asyncio.wait_for(house.server.drain(), 30)
     with pytest.raises(Failure):
         await call
 
