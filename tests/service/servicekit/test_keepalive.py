@@ -51,6 +51,21 @@ async def open_watch(stub: Any) -> Any:
             return stream
 
 
+async def test_a_peer_that_is_slow_to_take_up_a_connection_is_waited_for() -> None:
+    """As on a busy machine: the call is answered late, and not refused after half a second."""
+    async with (
+        echo_process() as process,
+        connect(f"127.0.0.1:{await port_of(process)}") as channel,
+    ):
+        stub: Any = EchoStub(channel)
+        process.send_signal(signal.SIGSTOP)
+        call = asyncio.ensure_future(stub.Change(EchoRequest(text="hi")))
+        done, _ = await asyncio.wait({call}, timeout=1.5)
+        assert set() == done
+        process.send_signal(signal.SIGCONT)
+        assert "hi" == (await call).text
+
+
 def test_the_settings_notice_a_frozen_peer_within_10_seconds() -> None:
     """All three are set: without the ping's own timeout it takes 60 seconds."""
     options = dict(CHANNEL_OPTIONS)
