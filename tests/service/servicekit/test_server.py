@@ -24,6 +24,7 @@ from servicekit.interceptors import Edge
 from servicekit.server import Server
 from tests.service.servicekit.echo import (
     PACKAGE,
+    SERVICE,
     EchoRequest,
     EchoResponse,
     EchoStub,
@@ -157,6 +158,35 @@ async def test_a_process_whose_port_is_taken_ends_with_code_2_and_one_line() -> 
     last = complaint.decode().splitlines()[-1]
     assert (2, f"cannot listen on {address}: is the port taken?") == (process.returncode, last)
     assert b"Traceback" not in complaint
+
+
+def generic() -> Any:
+    """Handlers of a service as old generated code brings them, in one way only."""
+    return grpc.method_handlers_generic_handler(f"{PACKAGE}.OldService", {})
+
+
+async def test_a_service_without_the_names_of_its_methods_ends_the_start() -> None:
+    """It would look registered, and no call would ever reach it."""
+    server = Server(Edge({}, None))
+    server.add(SERVICE, lambda _, to: to.add_generic_rpc_handlers((generic(),)), object())
+    with pytest.raises(
+        TypeError, match=r"servicekit.test.v1.OldService: registered by add_generic"
+    ):
+        await server.start()
+    await server.drain()
+
+
+async def test_handlers_of_nobody_knows_what_are_refused() -> None:
+    """Whom they let in could not be told from any contract."""
+
+    class Anything(grpc.GenericRpcHandler):
+        def service(self, handler_call_details: Any) -> Any:
+            raise NotImplementedError
+
+    server = Server(Edge({}, None))
+    with pytest.raises(TypeError, match="expected the handlers of one service"):
+        server.add(SERVICE, lambda _, to: to.add_generic_rpc_handlers((Anything(),)), object())
+    await server.drain()
 
 
 async def test_a_draining_server_finishes_its_calls_and_ends_its_streams(
