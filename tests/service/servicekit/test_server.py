@@ -256,8 +256,11 @@ async def test_a_call_that_outlasts_the_grace_is_cut(open_house: OpenHouse) -> N
         arrived.set()
         await asyncio.Event().wait()
 
-    house = await open_house({"grace": timedelta(milliseconds=100)}, Say=for_ever)
-    call = asyncio.ensure_future(house.stub().Say(EchoRequest()))
+    for_long = timedelta(hours=1)
+    house = await open_house(
+        {"grace": timedelta(milliseconds=100), "unary_cap": for_long}, Say=for_ever
+    )
+    call = asyncio.ensure_future(house.stub(cap=for_long).Say(EchoRequest()))
     await asyncio.wait_for(arrived.wait(), 30)
     await asyncio.wait_for(house.server.drain(), 30)
     with pytest.raises(Failure):
