@@ -31,7 +31,9 @@ from tests.service.servicekit.echo import SERVICE, EchoRequest, EchoResponse, Ec
 
 OpenHouse = Callable[..., Any]
 READS = read_only_methods([SERVICE])
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
+CALL_SECONDS = 60.0
+"""Long after a test has lost its patience: no call ends by itself while it is waited for."""
 
 
 def token(house: Any, role: str = "service", **claims: Any) -> Callable[[], Awaitable[str]]:
@@ -71,7 +73,7 @@ async def ask(channel: ServiceChannel, house: Any, method: str, text: str, **ask
     stream = channel.relay.stream
     assert stream is not None
     message = EchoRequest(text=text).SerializeToString()
-    seconds = asked.get("seconds", PATIENCE_S)
+    seconds = asked.get("seconds", CALL_SECONDS)
     metadata = asked.get("metadata", house.bearer())
     answer = await stream.ask(path(method), message, seconds, metadata)
     return str(EchoResponse.FromString(answer).text)

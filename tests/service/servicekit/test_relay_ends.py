@@ -157,8 +157,28 @@ async def test_a_stream_that_cannot_be_written_to_is_lost(
         assert "next" == await ask(channel, house, "Greet", "next")
 
 
+async def test_a_stream_whose_answers_cannot_be_read_is_ended_at_the_server_too(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a defect here, say: nobody there serves calls any more whose answers nobody hears."""
+    held = Held()
+    house = await open_house(Say=held.handler())
+    async with relaying(house) as channel:
+        stream = await opened(channel)
+        call = asyncio.ensure_future(ask(channel, house, "Say", "open"))
+        await asyncio.wait_for(held.arrived.wait(), PATIENCE_S)
+        with monkeypatch.context() as broken:
+            broken.setattr(asking, "failure_of", _broken)
+            with pytest.raises(asking.Lost):
+                await ask(channel, house, "Rule", "which is refused")
+        with pytest.raises(asking.Lost):
+            await call
+        await asyncio.wait_for(held.cancelled.wait(), PATIENCE_S)
+        assert stream is not await opened(channel, after=stream)
+
+
 def _broken(*_: Any) -> Any:
-    raise RuntimeError("nothing goes out")
+    raise RuntimeError("a defect")
 
 
 async def test_a_repeated_read_has_the_time_that_is_left(
