@@ -31,7 +31,7 @@ async def test_what_overtakes_the_snapshot_comes_after_it(database_store: Store)
     reader = Overtaken(storage.database)
     watch = JobWatch(reader, storage.log, decode_event, SystemClock())
     messages = watch.follow(EVERYTHING, "", snapshot=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         first, second = [
             WatchJobsResponse.FromString((await anext(messages)).message) for _ in range(2)
         ]
@@ -52,7 +52,7 @@ async def test_what_a_replica_wrote_is_in_the_snapshot_and_not_in_the_stream(
     reader = SqlReader(storage.database)
     watch = JobWatch(reader, storage.log, decode_event, SystemClock())
     messages = watch.follow(EVERYTHING, "", snapshot=True)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         first = WatchJobsResponse.FromString((await anext(messages)).message)
         following = asyncio.ensure_future(anext(messages))
         await database_store.run(submit_command("j2"))

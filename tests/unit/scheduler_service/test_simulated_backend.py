@@ -111,7 +111,7 @@ async def test_stopped_runs_are_not_kept_until_their_time(backend: SimulatedBack
 async def test_whoever_waits_is_woken_by_a_start_and_by_an_end() -> None:
     """The wait ends as soon as a run does, also one that was started during the wait."""
     backend = SimulatedBackend(SystemClock(), speed=1e6, seed="s", failure_rate=0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         waiting = asyncio.create_task(_first(backend))
         started = SystemClock().now()
         await backend.start(

@@ -99,7 +99,7 @@ async def test_on_an_event_loop_lines_wait_for_company_but_errors_do_not(log: Ca
     logging.getLogger("x").error("second")
     assert ["first", "second"] == [line["event"] for line in log.lines()]
     logs.logger("x").info("third")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while len(log.lines()) < 3:  # noqa: ASYNC110 - the log has no event to wait for
             await asyncio.sleep(0.01)
 
