@@ -23,7 +23,7 @@ from local.supervisor import System
 
 SUBMITS_IN_FLIGHT = 32
 QUIET_S = 3.0
-LAST_EVENTS_S = 10.0
+LAST_EVENTS_S = 30.0
 STREAMS_OPEN_S = 30.0
 
 

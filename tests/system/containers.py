@@ -22,7 +22,7 @@ from local.postgres import Postgres
 from local.processes import ROOT, end, last_lines, spawn
 from tests.deployment import Compose, copies, load_stages, variables
 
-HEALTH_LIMIT_S = 60.0
+HEALTH_LIMIT_S = 180.0
 PAUSE_S = 0.1
 RUN_SECRETS = "/run/secrets/"
 EVERYWHERE = ("0.0.0.0", LOOPBACK)

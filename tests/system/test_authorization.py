@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ CELLS = {
 }
 """How a reason is written; every other answer means that the caller was let in."""
 
-FIRST_S, PATIENT_S = 0.5, 10.0
+FIRST_S, PATIENT_S = 0.5, 60.0
 
 
 @dataclass
@@ -224,7 +225,8 @@ def row(name: str, cells: Mapping[str, str]) -> str:
 async def cast(started: Started) -> AsyncIterator[Cast]:
     """Everybody who calls."""
     system: System = started.system
-    channels = {package: connect(system.target(name)) for package, name in SERVERS.items()}
+    cap = timedelta(seconds=PATIENT_S)
+    channels = {package: connect(system.target(name), cap=cap) for package, name in SERVERS.items()}
     async with Door(system) as door:
         callers = Cast(door, channels)
         await callers.assemble()

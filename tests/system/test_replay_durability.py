@@ -47,7 +47,7 @@ async def replayed(
     programs: dict[Name, Sequence[str]] = {"job_service": program} if program else {}
     cluster = Cluster(nodes=4, speed=SPEED)
     with running(make, auto_approve=True, cluster=cluster, programs=programs) as system:
-        replay = Replay(system, jobs, SPEED, kill=kill, patience_s=20.0)
+        replay = Replay(system, jobs, SPEED, kill=kill, patience_s=60.0)
         return replay, await replay.run()
 
 

@@ -5,12 +5,15 @@ from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import prometheus_client
 import pytest
 
+from gpuaas.api.v1 import relay_service_pb2_grpc
 from gpuaas.api.v1.relay_service_pb2 import RelayRequest, RelayResponse
+from servicekit.client import connect
 from servicekit.errors import DeadlineExceeded, Unauthenticated, Unavailable
-from servicekit.relay import RELAY, asking, sending
+from servicekit.relay import RELAY, asking, keeping, sending
 from tests.service.servicekit.echo import EchoRequest, EchoResponse, EchoStub, path
 from tests.service.servicekit.test_relay import (
     PATIENCE_S,
@@ -179,6 +182,31 @@ async def test_a_stream_whose_answers_cannot_be_read_is_ended_at_the_server_too(
 
 def _broken(*_: Any) -> Any:
     raise RuntimeError("a defect")
+
+
+async def test_a_stream_that_the_server_ends_unasked_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is opened again after a pause, and the log says why."""
+    monkeypatch.setattr(keeping, "LEAST_SECONDS", 0.0)
+
+    class Ends(relay_service_pb2_grpc.RelayServiceServicer):
+        async def Relay(self, requests: Any, context: Any) -> AsyncIterator[RelayResponse]:
+            yield RelayResponse()
+
+    server = grpc.aio.server()
+    relay_service_pb2_grpc.add_RelayServiceServicer_to_server(Ends(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with connect(f"127.0.0.1:{port}") as channel:
+        with pytest.raises(asking.Lost, match="the server ended the relay"):
+            await asyncio.wait_for(channel.relay.keep_open(nobodys), PATIENCE_S)
+    await server.stop(None)
+
+
+async def nobodys() -> str:
+    """A token that nobody looks at."""
+    return "nobody's"
 
 
 async def test_a_repeated_read_has_the_time_that_is_left(
