@@ -102,6 +102,15 @@ async def test_a_stream_that_was_left_ends_once_all_is_answered(open_house: Open
         await until(lambda: all(first is not it for it in house.edge._streams._open.values()))
 
 
+async def test_an_idle_stream_that_was_left_ends(open_house: OpenHouse) -> None:
+    """At once, since nothing on it waits for an answer."""
+    house = await open_house()
+    async with relaying(house):
+        [first] = house.edge._streams._open.values()
+        tell_to_leave(house)
+        await until(lambda: all(first is not it for it in house.edge._streams._open.values()))
+
+
 async def test_a_stream_ends_with_a_call_that_was_slow_to_stop(open_house: OpenHouse) -> None:
     """Nothing is answered to what was given up, and yet the server sees that it was the last."""
     held, go_on = Held(), asyncio.Event()
