@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -43,6 +44,8 @@ from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
 
 LONGEST = timedelta(days=1)
+TOLD_AT_ONCE = 1_000
+"""After so many events of the past that a new engine is told, everything else has its turn."""
 PATIENCE_S = 2.0
 """So long does a question wait for the first engine."""
 
@@ -121,11 +124,14 @@ class Scheduling:
         """Builds the engine as of one revision, and has the backend run what should be running."""
         snapshot = await self._reader.snapshot()
         engine = self._new_engine()
-        for node in snapshot.nodes:
-            engine.apply(NodeUp(node))
-        for event in remembered(snapshot.past, snapshot.running):
-            engine.apply(event)
-        for event in present(snapshot.running, snapshot.queued):
+        told = chain(
+            map(NodeUp, snapshot.nodes),
+            remembered(snapshot.past, snapshot.running),
+            present(snapshot.running, snapshot.queued),
+        )
+        for number, event in enumerate(told):
+            if number % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
             engine.apply(event)
         self._engine = engine
         self._built.set()
