@@ -28,7 +28,7 @@ from local.processes import await_end, last_lines, spawn
 
 BINARIES_SETTING = "GPUAAS_POSTGRES_BIN"
 SUPERUSER = "gpuaas"
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
 
 
 class PostgresMissing(RuntimeError):

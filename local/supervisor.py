@@ -23,7 +23,7 @@ from local.secrets import Secrets, load_or_make
 from servicekit.probe import grpc_is_serving, http_is_ready
 from servicekit.tls import PLAINTEXT, Tls
 
-READY_TIMEOUT_S = 60.0
+READY_TIMEOUT_S = 180.0
 GRACE_S = 12.0
 PAUSE_S = 0.05
 
