@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def await_true(condition: Callable[[], bool], limit: float = 20.0) -> None:
+def await_true(condition: Callable[[], bool], limit: float = 30.0) -> None:
     """Waits until the condition holds; fails after `limit` seconds."""
     deadline = time.monotonic() + limit
     while not condition():
@@ -69,9 +70,9 @@ def await_true(condition: Callable[[], bool], limit: float = 20.0) -> None:
 
 def test_a_started_system_is_ready(system: System) -> None:
     """After the start every process answers at once, and each has written its log."""
-    assert http_is_ready(system.target("gateway"))
+    await_true(lambda: http_is_ready(system.target("gateway")))
     for name in NAMES[:3]:
-        assert grpc_is_serving(system.target(name))
+        await_true(partial(grpc_is_serving, system.target(name)))
         assert f"{name} migrate" in system.layout.log(name).read_text()
     assert None is system.ended()
 
@@ -109,7 +110,7 @@ def test_a_killed_process_is_noticed_and_starts_again(system: System) -> None:
     system.restart("job_service")
 
     assert None is system.ended()
-    assert grpc_is_serving(system.target("job_service"))
+    await_true(lambda: grpc_is_serving(system.target("job_service")))
     changed = [name for name in NAMES if system.pid(name) != before[name]]
     assert ["job_service"] == changed
 
@@ -155,7 +156,7 @@ def test_two_systems_do_not_share_a_folder(system: System) -> None:
     with pytest.raises(StartFailed, match="another system is running on"):
         make(system.layout.data).start()
 
-    assert http_is_ready(system.target("gateway"))
+    await_true(lambda: http_is_ready(system.target("gateway")))
 
 
 def test_the_folder_is_free_again_after_a_stop(tmp_path: Path) -> None:
