@@ -39,7 +39,7 @@ def over_grpc(channel: grpc.aio.Channel, method: str) -> Ask:
 
     async def ask(values: list[str]) -> str:
         try:
-            await call(b"", metadata=[("authorization", value) for value in values], timeout=10)
+            await call(b"", metadata=[("authorization", value) for value in values], timeout=60)
         except grpc.aio.AioRpcError as error:
             return failure_from_rpc(error).reason
         return ""
@@ -67,7 +67,7 @@ async def doors(started: Started) -> AsyncIterator[dict[str, Ask]]:
     asks: dict[str, Ask] = {
         name: over_grpc(channel, METHODS[name]) for name, channel in channels.items()
     }
-    async with httpx.AsyncClient(base_url=system.url, timeout=10) as client:
+    async with httpx.AsyncClient(base_url=system.url, timeout=60) as client:
         yield asks | {"gateway": over_rest(client)}
     for channel in channels.values():
         await channel.close()

@@ -40,7 +40,7 @@ def is_serving(target: str, credentials: grpc.ChannelCredentials | None) -> bool
     with channel:
         try:
             check: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
-            check(b"", timeout=5)
+            check(b"", timeout=30)
         except grpc.RpcError:
             return False
     return True
@@ -52,7 +52,7 @@ def reflection_answers(target: str, credentials: grpc.ChannelCredentials | None)
     with grpc.secure_channel(target, credentials) as channel:
         method = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
         ask: Any = channel.stream_stream(method)
-        answers = ask(iter([b""]), timeout=5)
+        answers = ask(iter([b""]), timeout=30)
         with pytest.raises(grpc.RpcError) as refused:
             list(answers)
     code: grpc.StatusCode = refused.value.code()

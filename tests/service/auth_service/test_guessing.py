@@ -35,7 +35,7 @@ async def reason_of(house: House, request: pb.LoginRequest, metadata: Metadata) 
     return "none"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("username", "guesses"), [("Ada", 10_000), ("nobody", 2_000)])
 async def test_thousands_of_guesses_get_twenty_looks(
     open_house: Open, username: str, guesses: int

@@ -115,7 +115,7 @@ async def test_more_than_the_servers_window_waits_for_it(address: str) -> None:
     for call in calls:
         connection.call(body, call)
     assert connection.waiting > 0
-    assert ["0"] * 100 == [await asyncio.wait_for(call.status, 10) for call in calls]
+    assert ["0"] * 100 == [await asyncio.wait_for(call.status, 30) for call in calls]
     counts = [pb.BatchSubmitJobsResponse.FromString(call.messages[0]) for call in calls]
     assert [400] * 100 == [count.submitted_count for count in counts]
     connection.close()
@@ -127,7 +127,7 @@ async def test_a_lost_connection_ends_its_calls(address: str) -> None:
     connection.close()
     call = Collector()
     connection.call(b"\0\0\0\0\0", call)
-    assert (await asyncio.wait_for(call.status, 10)).startswith("14 connection lost")
+    assert (await asyncio.wait_for(call.status, 30)).startswith("14 connection lost")
     with pytest.raises(ConnectionError):
         connection.call(b"\0\0\0\0\0", call)
 
