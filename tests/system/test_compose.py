@@ -58,7 +58,7 @@ def containers(
     containers.down()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_job_runs_in_the_deployment(containers: Containers, image: Image, secrets: Path) -> None:
     """All services start from the file alone, and take a job from registration to its end."""
     files = image.files()
