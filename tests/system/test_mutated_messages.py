@@ -122,12 +122,22 @@ def _caller(method: MethodDescriptor) -> str:
 
 
 def memory_mib(system: System) -> dict[str, float]:
-    """Returns the resident memory of each service's process."""
-    pages = {
-        name: int(Path(f"/proc/{system.pid(name)}/statm").read_text().split()[1])
+    """Returns the resident memory of each service, its writer's process included."""
+    return {
+        name: sum(map(resident_mib, [system.pid(name), *children(system.pid(name))]))
         for name in WITH_DATABASE
     }
-    return {name: count * 4096 / 2**20 for name, count in pages.items()}
+
+
+def resident_mib(pid: int) -> float:
+    """Returns the resident memory of a process."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+def children(pid: int) -> list[int]:
+    """Returns the processes that a process has started."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for it in threads for child in it.read_text().split()]
 
 
 async def growth_mib(attack: Attack, system: System, count: int) -> dict[str, list[float]]:
