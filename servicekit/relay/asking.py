@@ -19,6 +19,12 @@ OPEN_CALLS = 1_024
 CALL_BYTES = 512 * 1024
 """Others on the stream would wait for a larger one."""
 
+LATE_SECONDS = 1.0
+"""So long after its time a late call is taken back, if the server has not ended it by then.
+
+At once it would look like one that was given up; never, a server that was frozen would make it.
+"""
+
 
 class Lost(Unavailable):
     """The stream broke before the answer came: the call may or may not have been made."""
@@ -76,8 +82,7 @@ class Stream:
         try:
             return await asked.answer
         except asyncio.CancelledError:
-            self._cancelled.append(number)
-            self._wake.set()
+            self._cancel(number)
             raise
         finally:
             late.cancel()
@@ -137,14 +142,16 @@ class Stream:
         self.opened.set()
 
     def _give_up(self, number: int) -> None:
-        """Ends the wait for an answer whose time is over; the server ends the call by itself.
-
-        It is not told, as it would then see a call that was given up and not one that was late.
-        """
+        """Ends the wait for an answer whose time is over."""
         answer = self._asked[number].answer
         if not answer.done():
             late = "there was no answer in time; a change may or may not have been made"
             answer.set_exception(DeadlineExceeded(late))
+            self._loop.call_later(LATE_SECONDS, self._cancel, number)
+
+    def _cancel(self, number: int) -> None:
+        self._cancelled.append(number)
+        self._wake.set()
 
     async def _send(self) -> None:
         """Sends what was asked since the last message, and closes this side when all is over."""

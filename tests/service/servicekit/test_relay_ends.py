@@ -14,6 +14,7 @@ from gpuaas.api.v1.relay_service_pb2 import RelayRequest, RelayResponse
 from servicekit.client import connect
 from servicekit.errors import DeadlineExceeded, Unauthenticated, Unavailable
 from servicekit.relay import RELAY, asking, keeping, sending
+from servicekit.relay.context import CallContext
 from tests.service.servicekit.echo import EchoRequest, EchoResponse, EchoStub, path
 from tests.service.servicekit.test_relay import (
     PATIENCE_S,
@@ -38,14 +39,13 @@ def counted(code: str) -> float:
     return prometheus_client.REGISTRY.get_sample_value(name, labels) or 0
 
 
-async def late_call(channel: Any, house: Any, held: Held) -> float:
-    """Makes a call that is being served when its time is over; returns the seconds it had."""
+async def late_call(channel: Any, house: Any, held: Held) -> None:
+    """Makes a call that is being served when its time is over."""
     seconds = 0.05
     while not held.arrived.is_set():
         with pytest.raises(DeadlineExceeded):
             await ask(channel, house, "Say", "late", seconds=seconds)
         seconds *= 2
-    return seconds
 
 
 async def test_a_late_call_is_told_from_one_that_was_given_up(open_house: OpenHouse) -> None:
@@ -64,6 +64,19 @@ async def test_a_late_call_is_told_from_one_that_was_given_up(open_house: OpenHo
         call.cancel()
         await until(lambda: counted("CANCELLED") > given_up)
         assert late == counted("DEADLINE_EXCEEDED")
+
+
+async def test_a_late_call_is_taken_back_from_a_server_that_was_frozen(
+    open_house: OpenHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There its time began only when it was read; here that time is no end at all."""
+    monkeypatch.setattr(asking, "LATE_SECONDS", 0.05)
+    monkeypatch.setattr(CallContext, "cancel_when_late", lambda *_: None)
+    held = Held()
+    house = await open_house(Say=held.handler())
+    async with relaying(house) as channel:
+        await late_call(channel, house, held)
+        await asyncio.wait_for(held.cancelled.wait(), PATIENCE_S)
 
 
 async def test_an_answered_call_leaves_no_timer(open_house: OpenHouse) -> None:
