@@ -12,6 +12,7 @@ import prometheus_client
 
 from gpuaas.auth.v1 import auth_service_pb2, auth_service_pb2_grpc
 from gpuaas.job.v1 import job_service_pb2, job_service_pb2_grpc
+from servicekit import loops
 from servicekit.clock import SystemClock
 from servicekit.identity import Revocation, Revocations, Verifier
 from servicekit.interceptors import PUBLIC, Edge
@@ -129,7 +130,7 @@ async def test_before_a_server_without_relays_the_gateway_says_so_once() -> None
         return prometheus_client.REGISTRY.get_sample_value(name, loop) or 0
 
     before = failures()
-    with captured_log() as log:
+    with captured_log(loops) as log:
         async with gateway(job=OldServer) as house:
             await until(lambda: failures() >= before + 3)
             assert 200 == (await house.client.get(JOB)).status_code

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 import structlog
@@ -25,13 +26,22 @@ class CapturedLog:
 
 
 @contextmanager
-def captured_log() -> Iterator[CapturedLog]:
-    """Catches the log within the block."""
+def captured_log(*modules: ModuleType) -> Iterator[CapturedLog]:
+    """Catches the log within the block.
+
+    A module's logger keeps the level that it was first used with, in whatever test that was; the
+    ``modules`` have a fresh one meanwhile.
+    """
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
+    kept = {module: module.__dict__["_log"] for module in modules}
     try:
+        for module in modules:
+            module.__dict__["_log"] = logs.logger(module.__name__)
         yield CapturedLog()
     finally:
+        for module, logger in kept.items():
+            module.__dict__["_log"] = logger
         logging.captureWarnings(capture=False)
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -20,7 +20,7 @@ async def told(*reasons: str) -> list[str]:
             await asyncio.Event().wait()
         raise Unavailable(left.pop(0))
 
-    with captured_log() as log:
+    with captured_log(loops) as log:
         async with looping({"relay": work}):
             await asyncio.wait_for(over.wait(), 30)
         return [line["reason"] for line in log.lines()]
