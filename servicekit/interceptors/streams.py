@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -17,6 +18,9 @@ from servicekit.errors import DeadlineExceeded, Failure, Unauthenticated, Unavai
 from servicekit.identity import Identity, Revocations
 from servicekit.identity.revocation import Subjects
 from servicekit.interceptors.admission import Context
+
+FIRST_SECONDS = 10.0
+"""A stream that is ended while its first answer is on the way has so long to get it out."""
 
 NOTICE_SECONDS = 60.0
 """A stream that ends itself hears of its end so long before: the longest that a call takes."""
@@ -126,9 +130,27 @@ class OpenStreams:
 
 async def write_all(answers: AsyncIterator[Any], context: Context) -> None:
     """Sends what an async generator gives, and closes it whatever happens."""
+    write: Callable[[Any], Awaitable[None]] = partial(_write_first, context)
     async with aclosing(answers):  # type: ignore[type-var]
         async for answer in answers:
-            await context.write(answer)
+            await write(answer)
+            write = context.write
+
+
+async def _write_first(context: Context, answer: Any) -> None:
+    """Sends the first answer; who is cancelled meanwhile waits until it has left.
+
+    The headers go with it. Until gRPC knows that they are sent it would send them again with the
+    status, which fails, and the caller would never hear that the stream is over.
+    """
+    writing = asyncio.ensure_future(context.write(answer))
+    try:
+        await asyncio.shield(writing)
+    except asyncio.CancelledError:
+        await asyncio.wait({writing}, timeout=FIRST_SECONDS)
+        if writing.done() and not writing.cancelled():
+            writing.exception()  # Nobody else asks for it.
+        raise
 
 
 def _draining() -> Unavailable:

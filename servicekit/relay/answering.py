@@ -78,7 +78,7 @@ class _Stream:
         reading.add_done_callback(lambda _: self._wake.set())
         try:
             yield RelayResponse()
-            while not reading.done() or self._open:
+            while not reading.done() or self._open or self._answers:
                 await self._wake.wait()
                 self._wake.clear()
                 while self._answers or self._leaving:

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import grpc
 import pytest
 
 from servicekit.call import current_call
 from servicekit.clock import SystemClock
 from servicekit.errors import Failure
 from servicekit.identity import OwnToken, Revocation
-from tests.service.servicekit.echo import EchoRequest, EchoResponse
+from tests.service.servicekit.echo import EchoRequest, EchoResponse, EchoStub
 
 OpenHouse = Callable[..., Any]
 
@@ -77,6 +78,32 @@ async def test_streams_end_when_it_is_not_known_any_more_who_may_read(
     assert 1 == (await anext(stream)).count
     house.revocations.close()
     assert "UNAVAILABLE" == await reason(anext(stream))
+
+
+async def test_a_stream_that_ends_during_its_first_message_says_why(open_house: OpenHouse) -> None:
+    """Its reader is slow, say: after the message that was under way comes the end, not silence."""
+    begun = asyncio.Event()
+
+    async def much(request: Any, context: Any) -> AsyncIterator[Any]:
+        begun.set()
+        while True:
+            yield EchoResponse(text="x" * 4_000_000)
+
+    house = await open_house(Watch=much)
+    async with grpc.aio.insecure_channel(house.target) as channel:
+        stream: Any = EchoStub(channel).Watch(EchoRequest(), metadata=house.bearer())
+        await asyncio.wait_for(begun.wait(), 30)
+        house.revocations.close()
+        for _ in range(10):  # The server's turn, before anything is read.
+            await asyncio.sleep(0)
+
+        async def last() -> Any:
+            async for _ in stream:
+                pass
+
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            await asyncio.wait_for(last(), 30)
+    assert grpc.StatusCode.UNAVAILABLE is ended.value.code()
 
 
 async def test_before_a_password_change_only_what_the_contract_opens_answers(
