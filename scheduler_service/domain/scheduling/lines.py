@@ -6,17 +6,13 @@ so each slope has one sorted list, and all nodes in order are a merge of a few l
 looked at again only when something changes there or one of its stretches ends.
 """
 
-from collections.abc import Callable, Iterator
-from heapq import heapify, heappop, heappush, merge
-from itertools import groupby
-from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Hashable, Iterator
+from heapq import merge
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from sortedcontainers import SortedList
 
-from scheduler_service.domain.resources import WHOLE
-
-_SLACK = 1_000
+from scheduler_service.domain.scheduling.due import Due
 
 
 class Line(NamedTuple):
@@ -45,55 +41,61 @@ def sooner(one: int | None, other: int | None) -> int | None:
     return min(one, other)
 
 
-class Value(NamedTuple):
-    """What a node is worth: a line, whose values are divided by ``per`` devices unless that is 0.
+A = TypeVar("A", bound=Hashable)
 
-    ``until`` is when it has to be worked out anew. Without a line the node is in no order.
+
+class Value(NamedTuple, Generic[A]):
+    """What a node is worth.
+
+    Attributes:
+        line: its value; without one the node is in no order.
+        until: when it has to be worked out anew.
+        apart: nodes that differ in this are kept in order apart from each other.
     """
 
     line: Line | None
     until: int | None
-    per: int = 0
+    apart: A
 
 
-Assess: TypeAlias = Callable[[int, int], Value]
-"""Works out the value of a node at a time."""
+Walk: TypeAlias = Iterator[tuple[int, int]]
+"""Values and nodes, the least value first, equals by the number of the node."""
 
 
-class NodeValues:
+class NodeValues(Generic[A]):
     """The values of some nodes, in order."""
 
-    def __init__(self, changed: set[int], assess: Assess) -> None:
-        """``changed`` is told the nodes whose value may have changed; it is emptied here."""
+    def __init__(self, changed: set[int], assess: Callable[[int, int], Value[A]]) -> None:
+        """Keeps the nodes in order that ``changed`` is told, as often as it is told them.
+
+        It is emptied here; ``assess`` works out the value of a node at a time.
+        """
         self._changed = changed
         self._assess = assess
-        self._lists: dict[tuple[int, int], SortedList] = {}
-        self._place: dict[int, tuple[tuple[int, int], int]] = {}
-        self._until: dict[int, int] = {}
-        self._due: list[tuple[int, int]] = []
+        self._lists: dict[tuple[int, A], SortedList] = {}
+        self._place: dict[int, tuple[tuple[int, A], int]] = {}
+        self._due = Due()
 
     def update(self, now: int) -> None:
         """Works out what may have changed since it was last done."""
-        due, until = self._due, self._until
-        while due and due[0][0] <= now:
-            at, node = heappop(due)
-            if until.get(node) == at:
-                self._changed.add(node)
-        if self._changed:
-            for node in self._changed:
-                self._put(node, self._assess(node, now))
-            self._changed.clear()
-            if len(due) > 2 * len(until) + _SLACK:
-                self._due = [(at, node) for node, at in until.items()]
-                heapify(self._due)
+        changed = self._changed
+        changed.update(self._due.pop(now))
+        for node in changed:
+            self._put(node, self._assess(node, now))
+        changed.clear()
 
     def in_order(self, now: int) -> Iterator[int]:
-        """The nodes with a value, the least first, equals by their number."""
-        walks = [_walk(key, entries, now) for key, entries in self._lists.items()]
+        """The nodes with a value, whatever keeps them apart."""
+        walks = [walk for _, walk in self.walks(now)]
         for _, node in walks[0] if len(walks) == 1 else merge(*walks):
             yield node
 
-    def _put(self, node: int, value: Value) -> None:
+    def walks(self, now: int) -> Iterator[tuple[A, Walk]]:
+        """The nodes of each list with their values, and what keeps them apart from others."""
+        for (slope, apart), entries in self._lists.items():
+            yield apart, _walk(slope * now, entries)
+
+    def _put(self, node: int, value: Value[A]) -> None:
         before = self._place.pop(node, None)
         if before is not None:
             key, start = before
@@ -102,21 +104,11 @@ class NodeValues:
             if not entries:
                 del self._lists[key]
         if value.line is not None:
-            key = value.line.slope, value.per
+            key = value.line.slope, value.apart
             self._lists.setdefault(key, SortedList()).add((value.line.start, node))
             self._place[node] = key, value.line.start
-        if value.until is None:
-            self._until.pop(node, None)
-        elif self._until.get(node) != value.until:
-            self._until[node] = value.until
-            heappush(self._due, (value.until, node))
+        self._due.set(node, value.until)
 
 
-def _walk(key: tuple[int, int], entries: SortedList, now: int) -> Iterator[tuple[int, int]]:
-    """The values and nodes of one list, in order; what is equal after a division by node."""
-    slope, per = key
-    passed = slope * now
-    if not per:
-        return ((passed + start, node) for start, node in entries)
-    divided = (((passed + start) * WHOLE // per, node) for start, node in entries)
-    return (entry for _, equals in groupby(divided, itemgetter(0)) for entry in sorted(equals))
+def _walk(passed: int, entries: SortedList) -> Walk:
+    return ((passed + start, node) for start, node in entries)

@@ -7,7 +7,6 @@ its own, and compares.
 from collections import Counter
 
 from scheduler_service.domain.placement.first_fit import FirstFit
-from scheduler_service.domain.preemption.offers import Offers
 from scheduler_service.domain.resources import WHOLE, ResourceType
 from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Refuse, Start
 from scheduler_service.domain.scheduling.durations import expected_end, remaining
@@ -26,6 +25,7 @@ from scheduler_service.domain.scheduling.events import (
 from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes, each
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.requests import SECOND, Request, Slices
+from tests.simulation.scheduler_service.plain_offers import plain_offers
 
 
 class World:
@@ -206,14 +206,11 @@ def _assert_ends(pool: Pool, now: int) -> None:
 
 
 def _assert_runs(pool: Pool) -> None:
-    """Every run is counted on each of its nodes, in the order of the starts, and for its team."""
+    """Every run is counted on each of its nodes, in the order of the starts."""
     running = list(pool.running.values())
     for node in range(len(pool.nodes.specs)):
         there = [job for job in running if any(part.node == node for part in job.slices)]
         assert list(pool.runs.on(node)) == there
-    for team in {job.request.team for job in running}:
-        mine = [job for job in running if job.request.team == team]
-        assert sorted(pool.runs.of(team), key=running.index) == mine
 
 
 def _assert_loads(pool: Pool, now: int) -> None:
@@ -230,11 +227,9 @@ def _assert_offers(pool: Pool, now: int) -> None:
     everywhere = (1 << len(pool.nodes.specs)) - 1
     for rule in getattr(pool.preemption, "rules", [pool.preemption]):
         for kept in getattr(rule, "offers", None) or ():
-            anew = Offers(pool, kept.shape, kept.judge)
             kept.update(now)
-            anew.update(now)
-            assert list(kept.in_order(now, everywhere)) == list(anew.in_order(now, everywhere))
-            anew.leave()
+            offered = [list(offer.runs) for offer in kept.in_order(now, everywhere)]
+            assert offered == plain_offers(pool, rule, kept, now)
 
 
 def _assert_shares(pool: Pool) -> None:
