@@ -118,9 +118,13 @@ class Offers(Generic[J]):
         For a shape that may be split, the least for each device.
         """
         found: list[tuple[int, int, Offer]] = []
+        seen: set[int] = set()
         for least, node in self._least(usable & self.possible(), now):
             while found and found[0] < (least, node):
                 yield heappop(found)[2]
+            if node in seen:
+                continue
+            seen.add(node)
             offer = self._on(node, now)
             if offer is not None:
                 heappush(found, (self._price(offer, now), node, offer))
@@ -133,7 +137,7 @@ class Offers(Generic[J]):
 
     def _least(self, nodes: int, now: int) -> Walk:
         """Some nodes in the order of the least that their offers can cost, if they have any."""
-        walks = self.ripe.by_price(nodes, now)
+        walks = self.ripe.by_price(self.judge.wants, nodes, now)
         return merge(*(_times(self._lacking(room), walk) for room, walk in walks))
 
     def _lacking(self, room: Room) -> int:

@@ -43,71 +43,88 @@ def sooner(one: int | None, other: int | None) -> int | None:
 
 A = TypeVar("A", bound=Hashable)
 
-
-class Value(NamedTuple, Generic[A]):
-    """What a node is worth.
-
-    Attributes:
-        line: its value; without one the node is in no order.
-        until: when it has to be worked out anew.
-        apart: nodes that differ in this are kept in order apart from each other.
-    """
-
-    line: Line | None
-    until: int | None
-    apart: A
-
-
 Walk: TypeAlias = Iterator[tuple[int, int]]
 """Values and nodes, the least value first, equals by the number of the node."""
 
 
-class NodeValues(Generic[A]):
-    """The values of some nodes, in order."""
+class NodeOrder(Generic[A]):
+    """Nodes in the order of their values; those that differ in something are kept apart."""
 
-    def __init__(self, changed: set[int], assess: Callable[[int, int], Value[A]]) -> None:
-        """Keeps the nodes in order that ``changed`` is told, as often as it is told them.
-
-        It is emptied here; ``assess`` works out the value of a node at a time.
-        """
-        self._changed = changed
-        self._assess = assess
+    def __init__(self) -> None:
         self._lists: dict[tuple[int, A], SortedList] = {}
         self._place: dict[int, tuple[tuple[int, A], int]] = {}
-        self._due = Due()
 
-    def update(self, now: int) -> None:
-        """Works out what may have changed since it was last done."""
-        changed = self._changed
-        changed.update(self._due.pop(now))
-        for node in changed:
-            self._put(node, self._assess(node, now))
-        changed.clear()
+    def __len__(self) -> int:
+        return len(self._place)
 
-    def in_order(self, now: int) -> Iterator[int]:
-        """The nodes with a value, whatever keeps them apart."""
-        walks = [walk for _, walk in self.walks(now)]
-        for _, node in walks[0] if len(walks) == 1 else merge(*walks):
-            yield node
+    def put(self, node: int, line: Line, apart: A) -> None:
+        """Gives a node a value, in place of the one that it had."""
+        self.drop(node)
+        key = line.slope, apart
+        entries = self._lists.get(key)
+        if entries is None:
+            entries = self._lists[key] = SortedList()
+        entries.add((line.start, node))
+        self._place[node] = key, line.start
 
-    def walks(self, now: int) -> Iterator[tuple[A, Walk]]:
-        """The nodes of each list with their values, and what keeps them apart from others."""
-        for (slope, apart), entries in self._lists.items():
-            yield apart, _walk(slope * now, entries)
-
-    def _put(self, node: int, value: Value[A]) -> None:
-        before = self._place.pop(node, None)
-        if before is not None:
-            key, start = before
+    def drop(self, node: int) -> None:
+        """Takes the value of a node away, if it has one."""
+        place = self._place.pop(node, None)
+        if place is not None:
+            key, start = place
             entries = self._lists[key]
             entries.remove((start, node))
             if not entries:
                 del self._lists[key]
-        if value.line is not None:
-            key = value.line.slope, value.apart
-            self._lists.setdefault(key, SortedList()).add((value.line.start, node))
-            self._place[node] = key, value.line.start
-        self._due.set(node, value.until)
+
+    def walks(self, now: int) -> Iterator[tuple[A, Walk]]:
+        """What is kept apart, and the values and nodes of each in order."""
+        for (slope, apart), entries in self._lists.items():
+            yield apart, _walk(slope * now, entries)
+
+
+class Value(NamedTuple):
+    """What a node is worth: without a line it is in no order.
+
+    Attributes:
+        until: when it has to be worked out anew.
+    """
+
+    line: Line | None
+    until: int | None
+
+
+Assess: TypeAlias = Callable[[int, int], Value]
+"""Works out the value of a node at a time."""
+
+
+class NodeValues:
+    """The values of some nodes, in order and up to date."""
+
+    def __init__(self, changed: set[int], assess: Assess) -> None:
+        """``changed`` is told the nodes whose value may have changed; it is emptied here."""
+        self._changed = changed
+        self._assess = assess
+        self._order: NodeOrder[None] = NodeOrder()
+        self._due = Due()
+
+    def update(self, now: int) -> None:
+        """Works out what may have changed since it was last done."""
+        self._changed.update(self._due.pop(now))
+        for node in self._changed:
+            line, until = self._assess(node, now)
+            if line is None:
+                self._order.drop(node)
+            else:
+                self._order.put(node, line, None)
+            self._due.set(node, until)
+        self._changed.clear()
+
+    def in_order(self, now: int) -> Iterator[int]:
+        """The nodes with a value, the least first, equals by their number."""
+        walks = [walk for _, walk in self._order.walks(now)]
+        for _, node in walks[0] if len(walks) == 1 else merge(*walks):
+            yield node
 
 
 def _walk(passed: int, entries: SortedList) -> Walk:

@@ -13,7 +13,7 @@ class Loads:
 
     def __init__(self, runs: Runs) -> None:
         self._runs = runs
-        self._values: NodeValues[None] = NodeValues(runs.watch(), self._assess)
+        self._values = NodeValues(runs.watch(), self._assess)
 
     def nodes(self, now: int) -> Iterator[int]:
         """Nodes where something runs, the least work left first, then the lowest."""
@@ -29,7 +29,7 @@ class Loads:
         runs = (run for node in nodes for run in self._runs.on(node))
         return max((remaining(run, now) for run in runs), default=0)
 
-    def _assess(self, node: int, now: int) -> Value[None]:
+    def _assess(self, node: int, now: int) -> Value:
         slope = start = runs = 0
         until: int | None = None
         for run in self._runs.on(node):
@@ -38,4 +38,4 @@ class Loads:
             start += line.start
             until = sooner(until, line.until)
             runs += 1
-        return Value(Line(slope, start) if runs else None, until, None)
+        return Value(Line(slope, start) if runs else None, until)
