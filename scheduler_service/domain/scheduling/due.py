@@ -15,6 +15,10 @@ class Due:
         self._at: dict[int, int] = {}
         self._entries: list[tuple[int, int]] = []
 
+    def __len__(self) -> int:
+        """The room that they take, in entries: more than there are nodes, but never much more."""
+        return len(self._entries)
+
     def set(self, node: int, at: int | None) -> None:
         """Looks at a node again at a time, and not at the one named before; None: not at all."""
         if at is None:
