@@ -28,9 +28,11 @@ from scheduler_service.adapters.tables import PLUMBING
 from scheduler_service.adapters.unit import SqlUnitOfWork
 from scheduler_service.application.inventory import SyncInventory
 from scheduler_service.config import Settings
+from scheduler_service.domain.last_hour import LastHour
 from scheduler_service.domain.live import LiveEngine
 from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.scheduling.policy import Policy
+from scheduler_service.entrypoints.foresight import EngineForesight
 from scheduler_service.entrypoints.grpc_api import InventoryApi, SchedulerApi
 from scheduler_service.entrypoints.loops import Finishing, Forgetting
 from scheduler_service.entrypoints.scheduling import Scheduling
@@ -98,6 +100,7 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         policies, prices = read_policies(settings.policy), read_prices(settings.inventory)
         logs = _decision_logs(settings, closing)
         new_engine = partial(_engine, settings, policies, prices, logs, clock)
+        last_hour = LastHour()
         scheduling = Scheduling(
             writer,
             log,
@@ -107,9 +110,11 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
             prices,
             new_engine,
             _full(logs),
+            last_hour,
             clock,
             new_id,
         )
+        foresight = EngineForesight(scheduling.engine, last_hour, clock)
         works = {
             "schedule": scheduling.run,
             "finish": Finishing(writer, backend, clock).run,
@@ -118,11 +123,9 @@ async def running(settings: Settings, clock: Clock | None = None) -> AsyncIterat
         await closing.enter_async_context(looping(works))
         once = Idempotent(writer, clock)
         feed = EventFeed(log, decode_event, clock)
-        api = SchedulerApi(writer, once, reader, backend, feed, scheduling, logs, clock)
+        api = SchedulerApi(writer, once, reader, backend, feed, foresight, logs, clock)
         verifier = await _verifier(settings, clock, closing)
-        server = _server(
-            settings, verifier, clock, api, InventoryApi(reader, scheduling.pools, prices)
-        )
+        server = _server(settings, verifier, clock, api, InventoryApi(reader, foresight, prices))
         port = server.listen(settings.listen, Tls.of(settings))
         await server.start(database.answers)
         closing.push_async_callback(server.drain)

@@ -3,7 +3,8 @@
 `failpoint(name)` costs one truth test unless points are switched on, with text such as
 `job.submit.after_commit=crash,rpc.Login.before=error*2,job.submit.before_commit=delay(500)`:
 crash ends the process with code 70 and no clean-up, error raises `FailpointError`, delay waits
-that many milliseconds; `*n` limits an action to its first n times.
+that many milliseconds, or in a thread until the points are replaced if that is sooner; `*n` limits
+an action to its first n times.
 """
 
 import asyncio
@@ -11,7 +12,6 @@ import logging
 import os
 import re
 import threading
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import NoReturn
@@ -40,12 +40,16 @@ class _Point:
 _points: dict[str, _Point] = {}
 _hits: Counter[str] = Counter()
 _lock = threading.Lock()
+_replaced = threading.Event()
 
 
 def configure(text: str) -> None:
     """Replaces all points by those in `text` (empty switches all off); ValueError on bad syntax."""
+    global _replaced
     points = _parse_all(text)
     with _lock:
+        _replaced.set()
+        _replaced = threading.Event()
         _points.clear()
         _hits.clear()
         _points.update(points)
@@ -59,9 +63,10 @@ def check(text: str) -> None:
 def failpoint(name: str) -> None:
     """Acts if `name` is switched on; a delay blocks the thread, so not for the event loop."""
     if _points:
+        replaced = _replaced
         delay = _reach(name)
         if delay:
-            time.sleep(delay)
+            replaced.wait(delay)
 
 
 async def afailpoint(name: str) -> None:

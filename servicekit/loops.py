@@ -32,19 +32,26 @@ async def looping(works: Mapping[str, Work]) -> AsyncIterator[None]:
 
 
 async def forever(name: str, work: Work) -> None:
-    """Does the work again whenever it fails or ends."""
-    pause = FIRST_PAUSE
+    """Does the work again whenever it fails or ends.
+
+    Why it failed is said once, until it is something else or the work has gone well for a while.
+    """
+    pause, said = FIRST_PAUSE, None
     while True:
-        began = monotonic()
+        began, reason = monotonic(), None
         try:
             await work()
         except Failure as failure:
             _FAILURES.labels(name).inc()
-            _log.warning("a loop failed and begins again", loop=name, reason=failure.message)
+            reason = failure.message
         except Exception as error:
             _FAILURES.labels(name).inc()
             _log.error("a loop failed by a defect and begins again", loop=name, exc_info=error)
         if monotonic() - began > 2 * LONGEST_PAUSE:
-            pause = FIRST_PAUSE
+            pause, said = FIRST_PAUSE, None
+        if reason is not None:
+            say = _log.debug if reason == said else _log.warning
+            say("a loop failed and begins again", loop=name, reason=reason)
+        said = reason
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)

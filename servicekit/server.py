@@ -74,10 +74,10 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._services: list[str] = [""]
         self._health_check: asyncio.Task[None] | None = None
-        guarded = edge.before(self._server)
-        self._guarded = cast("grpc.aio.Server", guarded)
+        self._registry = edge.before(self._server)
+        self._guarded = cast("grpc.aio.Server", self._registry)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._guarded)
-        RelayServicer(guarded.handlers, edge.ending_itself).register(self._guarded)
+        RelayServicer(self._registry.handlers, edge.ending_itself).register(self._guarded)
 
     def add(
         self,
@@ -106,10 +106,15 @@ class Server:
             raise ConfigurationError(f"cannot listen on {address}: {reason}") from None
 
     async def start(self, healthy: Healthy | None = None) -> None:
-        """Starts serving, and says so; from then on health follows what ``healthy`` answers."""
+        """Starts serving, and says so; from then on health follows what ``healthy`` answers.
+
+        Raises:
+            TypeError: a service was registered in a way that nobody could call it.
+        """
         own = (health.SERVICE_NAME, reflection.SERVICE_NAME, RELAY_SERVICE.full_name)
         names = (*self._services[1:], *own)
         _add_reflection(reflection.aio.ReflectionServicer(names), self._guarded)
+        self._registry.check()
         await self.set_serving(serving=True)
         await self._server.start()
         if healthy is not None:

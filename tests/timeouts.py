@@ -47,15 +47,16 @@ async def made_once(
     answer is held up.
     """
     before = await stored()
-    failpoints.configure(f"{command}.after_commit=delay(1000)*1")
+    # As long as it takes: the answer is let go below, once the change is seen.
+    failpoints.configure(f"{command}.after_commit=delay(60000)*1")
     first = asyncio.ensure_future(call())
     try:
         async with asyncio.timeout(PATIENCE_S):
             while before == await stored():
                 assert not first.done()
     finally:
-        failpoints.configure("")
         first.cancel()
+        failpoints.configure("")
     with pytest.raises(asyncio.CancelledError):
         await first
     after = await stored()

@@ -41,18 +41,18 @@ _FACETS = ("array_id", "team", "provider", "pool", "gpu_type")
 
 
 def page_of_jobs(query: JobQuery, after: tuple[int, str] | None, limit: int) -> sa.Select[Any]:
-    """Selects the documents of a page, in order."""
+    """Selects a page, in order: ``document``, after what it is ordered by, ``at`` and ``id``."""
     driver = _driver(query)
     states = query.states or tuple(JobState)
     if driver != "state" or len(states) == 1:
         walk = _walk(query, driver, query.states, after, limit).add_columns(JOBS.c.document)
-        return sa.select(walk.subquery().c.document)
+        return sa.select(walk.subquery())
     walks = [_walk(query, driver, [state], after, limit).subquery() for state in states]
     merged = sa.union_all(*map(sa.select, walks)).subquery()
     page = sa.select(merged).order_by(*_order(query, merged.c.at, merged.c.id)).limit(limit)
     # Only what is left after merging is worth its documents.
     found = page.subquery()
-    shown = sa.select(JOBS.c.document).join_from(found, JOBS, JOBS.c.id == found.c.id)
+    shown = sa.select(found, JOBS.c.document).join_from(found, JOBS, JOBS.c.id == found.c.id)
     return shown.order_by(*_order(query, found.c.at, found.c.id))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,8 +19,7 @@ from job_service.domain.states import ENDED, JobState
 from servicekit.clock import from_micros, to_micros
 from servicekit.database import Database
 from servicekit.transaction import RecordedEvent
-
-_UNFINISHED = [state.value for state in JobState if state not in ENDED]
+from servicekit.values import replace
 
 
 class JobReads:
@@ -41,19 +41,19 @@ class JobReads:
     async def jobs(self, query: JobQuery, after: tuple[int, str] | None, limit: int) -> list[Job]:
         """A page of jobs by keyset, never by offset."""
         statement = page_of_jobs(query, after, limit)
-        documents = await self._database.read(lambda c: c.execute(statement).scalars().all())
-        return [decode_job(document) for document in documents]
+        rows = await self._database.read(lambda c: c.execute(statement).all())
+        return [decode_job(row.document) for row in rows]
 
-    async def snapshot(self, query: JobQuery, job_ids: Sequence[str]) -> tuple[int, list[Job]]:
+    async def snapshot(
+        self, query: JobQuery, job_ids: Sequence[str], after: tuple[int, str] | None, limit: int
+    ) -> tuple[int, list[Job]]:
         """Revision and jobs of the same moment: one statement sees one state of the database."""
-        which = JOBS.c.id.in_(job_ids) if job_ids else JOBS.c.state.in_(_UNFINISHED)
-        owned = [JOBS.c.owner_id == query.owner_id] if query.owner_id else []
-        shown = [JOBS.c.state.in_([it.value for it in query.states])] if query.states else []
-        matching = sa.and_(which, *owned, *shown, *conditions(query))
+        select = _named(query, job_ids, after) if job_ids else _unfinished(query, after, limit)
+        log, page = PLUMBING.event_log, select.limit(limit).subquery()
         statement = (
-            sa.select(PLUMBING.event_log.c.head, JOBS.c.document)
-            .select_from(PLUMBING.event_log.outerjoin(JOBS, matching))
-            .order_by(JOBS.c.created_at, JOBS.c.id)
+            sa.select(log.c.head, page.c.document)
+            .select_from(log.outerjoin(page, sa.true()))
+            .order_by(page.c.at, page.c.id)
         )
         rows = await self._database.read(lambda c: c.execute(statement).all())
         return rows[0].head, [decode_job(row.document) for row in rows if row.document is not None]
@@ -115,3 +115,24 @@ class JobReads:
         cursors = PLUMBING.cursors
         statement = sa.select(cursors.c.position).where(cursors.c.name == name)
         return await self._database.read(lambda c: c.execute(statement).scalar()) or ""
+
+
+def _unfinished(query: JobQuery, after: tuple[int, str] | None, limit: int) -> sa.Select[Any]:
+    """The oldest matching jobs that have not ended, by ``at`` and ``id``."""
+    states = tuple(state for state in query.states or JobState if state not in ENDED)
+    oldest_first = replace(query, states=states, by_update=False, ascending=True)
+    page = page_of_jobs(oldest_first, after, limit)
+    return page if states else page.where(sa.false())
+
+
+def _named(
+    query: JobQuery, job_ids: Sequence[str], after: tuple[int, str] | None
+) -> sa.Select[Any]:
+    """The matching ones among these jobs, by ``at`` and ``id``."""
+    at, job_id = JOBS.c.created_at, JOBS.c.id
+    found = [job_id.in_(job_ids), *conditions(query)]
+    if query.states:
+        found.append(JOBS.c.state.in_([state.value for state in query.states]))
+    if after is not None:
+        found.append(sa.tuple_(at, job_id) > sa.tuple_(*after))
+    return sa.select(at.label("at"), job_id, JOBS.c.document).where(*found).order_by(at, job_id)

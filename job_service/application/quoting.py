@@ -106,7 +106,8 @@ class Quoting(Value, frozen=True):
     async def _own(self, caller: Caller, job_ids: Sequence[str]) -> tuple[str, ...]:
         if not job_ids:
             return ()
-        _, jobs = await self.reader.snapshot(JobQuery(owner_id=caller.id), job_ids)
+        mine = JobQuery(owner_id=caller.id)
+        _, jobs = await self.reader.snapshot(mine, job_ids, None, len(job_ids))
         own = {job.id for job in jobs}
         return tuple(job_id for job_id in job_ids if job_id in own)
 

@@ -19,6 +19,7 @@ from job_service.domain.job import Job, JobEvent
 from job_service.domain.states import JobState
 from job_service.entrypoints.encoding.jobs import encoded_event, job_message, lasting_part
 from job_service.entrypoints.events import EventDecoder
+from job_service.entrypoints.snapshots import Pages
 from servicekit.clock import Clock
 from servicekit.errors import ResourceExhausted
 from servicekit.eventlog import BATCH, BOOKMARK, EventLog
@@ -29,6 +30,8 @@ from servicekit.wire import Encoded, element
 K = TypeVar("K")
 
 MESSAGE_BYTES = 1024 * 1024
+PAGE = BATCH
+"""Jobs of a snapshot that are read at once."""
 KEPT_EVENTS = 2 * BATCH
 KEPT_JOBS = BATCH
 GLANCE = BOOKMARK / 3
@@ -102,40 +105,48 @@ class JobWatch:
 
     async def follow(self, wanted: Filter, token: str, snapshot: bool) -> AsyncIterator[Encoded]:
         """Encoded WatchJobsResponses for as long as the caller listens."""
+        pages = Pages(PAGE)
         if token:
             after = self.log.revision(token)
         elif snapshot:
-            after, jobs = await self.reader.snapshot(wanted.query, sorted(wanted.job_ids))
-            for message in self._snapshot(after, jobs):
+            async for message in self._snapshot(wanted, pages):
                 yield message
+            after = pages.first
         else:
             after = self.log.head
             yield self._bookmark(after)
-        async for message in self._changes(wanted, after):
+        async for message in self._changes(wanted, after, pages):
             yield message
 
     def write(self, message: job_event_pb2.JobEvent, event: JobEvent, revision: int) -> None:
         """An event of the log, in place."""
         message.MergeFromString(self._event(event, revision))
 
-    def _snapshot(self, revision: int, jobs: Sequence[Job]) -> Iterator[Encoded]:
-        """The jobs as they are.
+    async def _snapshot(self, wanted: Filter, pages: Pages) -> AsyncIterator[Encoded]:
+        """The jobs as they are, read page by page; what changes meanwhile is in the log."""
+        ids = sorted(wanted.job_ids)
+        while not pages.complete:
+            revision, jobs = await self.reader.snapshot(wanted.query, ids, pages.end, pages.size)
+            pages.add(revision, jobs)
+            for message in self._page(jobs, pages):
+                yield message
 
-        Only the last message and its last event carry a token, for an earlier one would skip jobs.
-        """
-        token = self.log.token(revision)
+    def _page(self, jobs: Sequence[Job], pages: Pages) -> Iterator[Encoded]:
+        """Only the last message of all and its last event carry a token: others would skip jobs."""
+        token = self.log.token(pages.first) if pages.complete else ""
         last = jobs[-1] if jobs else None
-        events = (_as_it_stands(job, revision, token if job is last else "") for job in jobs)
-        *parts, rest = list(_cut(Shown(revision, _element(it), False) for it in events)) or [[]]
+        events = (_as_it_stands(job, pages.first, token if job is last else "") for job in jobs)
+        shown = (Shown(pages.first, _element(it), False) for it in events)
+        *parts, rest = list(_cut(shown)) or [[]]
         for part in parts:
             yield _joined(part, WatchJobsResponse())
-        yield _joined(rest, WatchJobsResponse(resume_token=token, bookmark=True))
+        yield _joined(rest, WatchJobsResponse(resume_token=token, bookmark=pages.complete))
 
-    async def _changes(self, wanted: Filter, after: int) -> AsyncIterator[Encoded]:
+    async def _changes(self, wanted: Filter, after: int, pages: Pages) -> AsyncIterator[Encoded]:
         said_at = self.clock.monotonic()
         async for batch in self.log.follow(after, bookmark=GLANCE):
             after = batch[-1].revision if batch else after
-            for part in _cut(self._matching(wanted, batch)):
+            for part in _cut(self._matching(wanted, batch, pages)):
                 said_at = self.clock.monotonic()
                 token = self.log.token(part[-1].revision)
                 yield _joined(part, WatchJobsResponse(resume_token=token))
@@ -146,11 +157,13 @@ class JobWatch:
     def _bookmark(self, revision: int) -> Encoded:
         return _joined([], WatchJobsResponse(resume_token=self.log.token(revision), bookmark=True))
 
-    def _matching(self, wanted: Filter, batch: Iterable[RecordedEvent]) -> Iterator[Shown]:
+    def _matching(
+        self, wanted: Filter, batch: Iterable[RecordedEvent], pages: Pages
+    ) -> Iterator[Shown]:
         """The events that the watch shows."""
         for recorded in batch:
             event = self.decode(recorded)
-            if not wanted.about(event.job):
+            if not wanted.about(event.job) or pages.have_shown(event.job, recorded.revision):
                 continue
             if wanted.shows(event.job.state):
                 yield Shown(recorded.revision, self._encoded(recorded, event), recorded.more)

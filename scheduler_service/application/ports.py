@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from scheduler_service.domain.answers import Explanation, Load, Quote, Recommendation
+from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote, Recommendation
 from scheduler_service.domain.events import WorkloadEvent
 from scheduler_service.domain.last_hour import HourFigures
 from scheduler_service.domain.outcome import Outcome
@@ -181,24 +181,27 @@ class Reader(Protocol):
 class Foresight(Protocol):
     """The engine's live view of what waits.
 
-    Every method raises Unavailable as long as there is no engine.
+    Every method raises Unavailable if there is no engine yet.
     """
 
-    def explain(self, workload_ids: Sequence[str]) -> Sequence[Explanation]:
+    async def explain(self, workload_ids: Sequence[str]) -> Sequence[Explanation]:
         """Why workloads wait, in the order of the ids; those that it lacks are left out."""
 
-    def quote(self, spec: WorkloadSpec) -> Quote:
+    async def quote(self, spec: WorkloadSpec) -> Quote:
         """What would become of a workload that came now."""
 
-    def recommend(self, spec: WorkloadSpec) -> Mapping[Strategy, Recommendation]:
+    async def recommend(self, spec: WorkloadSpec) -> Mapping[Strategy, Recommendation]:
         """The best provider for work that came now, for each strategy.
 
         Raises:
             NoProvider: none has what is asked for.
         """
 
-    def load(self, pool: str) -> Load:
+    async def load(self, pool: str) -> Load:
         """What waits and runs now in a pool, or, with an empty name, in all."""
+
+    async def pools(self) -> Sequence[PoolUse]:
+        """How each pool is used now."""
 
     def last_hour(self) -> HourFigures:
         """What happened in the hour up to now, since this process began."""

@@ -1,6 +1,6 @@
 """Everything that only reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from scheduler_service.application.ports import Foresight, History, Page, Reader, WorkloadFilter
@@ -37,7 +37,7 @@ async def explain_workload(reader: Reader, foresight: Foresight, workload_id: st
     Raises:
         WorkloadNotFound: no workload has this id.
     """
-    found = foresight.explain([workload_id])
+    found = await foresight.explain([workload_id])
     return found[0] if found else _without_engine(await get_workload(reader, workload_id))
 
 
@@ -62,7 +62,7 @@ async def explain_workloads(
     reader: Reader, foresight: Foresight, workload_ids: Sequence[str]
 ) -> list[Explanation]:
     """Returns why each of these workloads waits, in the order of the ids, without unknown ones."""
-    found = {each.workload_id: each for each in foresight.explain(workload_ids)}
+    found = {each.workload_id: each for each in await foresight.explain(workload_ids)}
     others = [each for each in workload_ids if each not in found]
     for workload in await reader.workloads(others) if others else ():
         found[workload.spec.id] = _without_engine(workload)
@@ -82,10 +82,10 @@ async def list_workloads(reader: Reader, wanted: WorkloadFilter, size: int, afte
     return await reader.page(wanted, size, after)
 
 
-async def list_pools(
-    reader: Reader, use: Callable[[], Sequence[PoolUse]], environment: str
-) -> list[PoolReport]:
-    """Returns the pools of an environment, or all, by name; ``use`` is the engine's live view."""
+async def list_pools(reader: Reader, foresight: Foresight, environment: str) -> list[PoolReport]:
+    """Returns the pools of an environment, or all, by name."""
     known = {pool.name: pool for pool in await reader.pools()}
-    reports = [PoolReport(known.get(each.name, Pool(each.name)), each) for each in use()]
+    reports = [
+        PoolReport(known.get(each.name, Pool(each.name)), each) for each in await foresight.pools()
+    ]
     return [report for report in reports if environment in ("", report.pool.environment)]

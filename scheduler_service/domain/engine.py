@@ -15,6 +15,7 @@ from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Node, Placement
 from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.scheduling.events import End
+from scheduler_service.domain.scheduling.steps import Steps
 from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from servicekit.values import Value
 
@@ -140,13 +141,15 @@ class Engine(Protocol):
     def provider_of(self, workload_id: str) -> str:
         """The provider on whose nodes a workload runs; empty when it does not run."""
 
-    def explain(self, workload_ids: Sequence[str], now: datetime) -> Sequence[Explanation]:
+    def explain(self, workload_ids: Sequence[str], now: datetime) -> Steps[Sequence[Explanation]]:
         """Why workloads wait, in the order of the ids; those not known are left out."""
 
-    def quote(self, spec: WorkloadSpec, now: datetime) -> Quote:
+    def quote(self, spec: WorkloadSpec, now: datetime) -> Steps[Quote]:
         """What would become of a workload that came now; of one that waits, as it stands."""
 
-    def recommend(self, spec: WorkloadSpec, now: datetime) -> Mapping[Strategy, Recommendation]:
+    def recommend(
+        self, spec: WorkloadSpec, now: datetime
+    ) -> Steps[Mapping[Strategy, Recommendation]]:
         """The best provider for work that came now, for each strategy.
 
         Raises:

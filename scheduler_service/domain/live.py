@@ -35,6 +35,7 @@ from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.record import Recorder
 from scheduler_service.domain.scheduling.requests import SECOND, KindName, Request, Shape, Slices
+from scheduler_service.domain.scheduling.steps import Steps
 from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.domain.translation import (
     node_spec,
@@ -90,7 +91,7 @@ class LiveEngine:
         self._numbers: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         self._forecasts: explaining.Forecasts = {}
-        self._forecast_at = 0
+        self._stale_at = 0
         self._shapes: dict[tuple[str, str, Demand], Shape] = {}
         self._preferring: dict[tuple[Shape, tuple[KindName, ...]], Shape] = {}
         prices = prices or PriceList()
@@ -149,28 +150,32 @@ class LiveEngine:
         job = self._engine.jobs.get(workload_id)
         return job.pool.nodes.specs[job.slices[0].node].provider if job and job.slices else ""
 
-    def explain(self, workload_ids: Sequence[str], now: datetime) -> Sequence[Explanation]:
+    def explain(self, workload_ids: Sequence[str], now: datetime) -> Steps[Sequence[Explanation]]:
         """Why workloads wait, in the order of the ids; those not known are left out.
 
-        What is predicted may be a second old: predicting takes longer than all the rest.
+        What is predicted may be a second old, or as old as predicting took: it takes longer than
+        all the rest.
         """
         at = self._at(now)
-        if at - self._forecast_at >= _FRESH:
-            self._forecasts, self._forecast_at = {}, at
-        found = explaining.explain_all(self._engine, workload_ids, at, self._forecasts)
+        if at >= self._stale_at:
+            self._forecasts = {}
+        anew = not self._forecasts
+        found = yield from explaining.explain_all(self._engine, workload_ids, at, self._forecasts)
+        if anew and self._forecasts:
+            self._stale_at = self._now + max(_FRESH, self._now - at)
         return [explanation_of(each) for each in found]
 
-    def quote(self, spec: WorkloadSpec, now: datetime) -> Quote:
+    def quote(self, spec: WorkloadSpec, now: datetime) -> Steps[Quote]:
         """What would become of a workload that came now; of one that waits, as it stands."""
         at = self._at(now)
         self._require_known(spec)
-        return self._quotation.quote(spec, at)
+        return (yield from self._quotation.quote(spec, at))
 
-    def recommend(self, spec: WorkloadSpec, now: datetime) -> dict[Strategy, Recommendation]:
+    def recommend(self, spec: WorkloadSpec, now: datetime) -> Steps[dict[Strategy, Recommendation]]:
         """The best provider for work that came now, for each strategy."""
         at = self._at(now)
         self._require_known(spec)
-        return recommend(self._engine, self._kinds, spec, self._request, at)
+        return (yield from recommend(self._engine, self._kinds, spec, self._request, at))
 
     def _require_known(self, spec: WorkloadSpec) -> None:
         nodes = self._nodes.values()

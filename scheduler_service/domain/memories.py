@@ -19,10 +19,10 @@ def remembered(past: Iterable[Workload], running: Iterable[Workload]) -> list[En
     return [event for _, _, event in told]
 
 
-def present(running: Iterable[Workload], queued: Iterable[Workload]) -> list[EngineEvent]:
+def present(running: Iterable[Workload], queued: Iterable[Workload]) -> Iterator[EngineEvent]:
     """What runs and what waits, in the order of arrival, as both are given."""
-    unfinished = merge(running, queued, key=lambda it: it.enqueued_at)
-    return [event for workload in unfinished for event in _present(workload)]
+    for workload in merge(running, queued, key=lambda it: it.enqueued_at):
+        yield from _present(workload)
 
 
 def _run(workload: Workload) -> Iterator[tuple[datetime, int, EngineEvent]]:

@@ -12,10 +12,12 @@ from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.scheduling import quote as quoting
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.fits import Fit
+from scheduler_service.domain.scheduling.forecast import View
 from scheduler_service.domain.scheduling.nodes import each
 from scheduler_service.domain.scheduling.policy import DurationSource
 from scheduler_service.domain.scheduling.protocols import Predictor
 from scheduler_service.domain.scheduling.requests import Request, Shape, Slices
+from scheduler_service.domain.scheduling.steps import Steps
 from scheduler_service.domain.spec import WorkloadSpec
 from servicekit.values import replace
 
@@ -70,23 +72,25 @@ class Quotation:
         self._as_request = as_request
         self._where = where
 
-    def quote(self, spec: WorkloadSpec, at: int) -> Quote:
+    def quote(self, spec: WorkloadSpec, at: int) -> Steps[Quote]:
         """What would become of a workload that came now; of one that waits, as it stands."""
-        known = self._engine.jobs.get(spec.id)
+        view, jobs = View(), self._engine.jobs
+        known = jobs.get(spec.id)
         request = known.request if known else self._as_request(spec, at)
-        quoted = quoting.quote(self._engine, request, at)
+        quoted = yield from quoting.quote(self._engine, view, request, at)
         priced = self._priced(quoted, request)
-        jobs = self._engine.jobs
+        options = yield from self._options(spec, view, at, priced)
         return Quote(
             verdict=quoted.verdict,
             start_p50=moment_or_none(quoted.p50),
             start_p90=moment_or_none(quoted.p90),
             placement=self._where(quoted.pool, quoted.slices, request.shape),
-            preempted=tuple((it, jobs[it].request.job) for it in quoted.preempted),
+            # What has ended since the view was taken is stopped by nobody.
+            preempted=tuple((it, jobs[it].request.job) for it in quoted.preempted if it in jobs),
             delayed=quoted.delayed,
             longest_delay=quoted.longest_delay * MICROSECOND,
             explanation=explanation_of(quoted.explanation) if quoted.explanation else None,
-            options=self._options(spec, at, priced),
+            options=options,
             pool=quoted.pool,
             cost_low=priced.low,
             cost_high=priced.high,
@@ -134,12 +138,15 @@ class Quotation:
             return None
         return cost(price, milli, round(micros * self._speed) * MICROSECOND)
 
-    def _options(self, spec: WorkloadSpec, at: int, priced: _Priced) -> tuple[Option, ...]:
+    def _options(
+        self, spec: WorkloadSpec, view: View, at: int, priced: _Priced
+    ) -> Steps[tuple[Option, ...]]:
         """Ways to run a workload sooner or cheaper, each of them tried."""
         found: list[tuple[int | None, Option]] = []
-        for advice, names_pool, changed in self._changes(spec, priced):
+        for advice, names_pool, changed in list(self._changes(spec, priced)):
             request = self._as_request(changed, at)
-            other = self._priced(quoting.start_of(self._engine, request, at), request)
+            quoted = yield from quoting.start_of(self._engine, view, request, at)
+            other = self._priced(quoted, request)
             pool, start = other.quote.pool, other.quote.p50
             if pool and (_sooner(start, priced.quote.p50) or _cheaper(other, priced)):
                 message = f"{advice} in {pool}." if names_pool else f"{advice}."

@@ -8,7 +8,9 @@ from scheduler_service.domain.kinds import Kinds
 from scheduler_service.domain.moments import MICROSECOND
 from scheduler_service.domain.scheduling import quote as quoting
 from scheduler_service.domain.scheduling.engine import Engine
+from scheduler_service.domain.scheduling.forecast import View
 from scheduler_service.domain.scheduling.requests import Request
+from scheduler_service.domain.scheduling.steps import Steps
 from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.domain.strategies import Kind, ranked
 from scheduler_service.domain.translation import shape_of
@@ -21,7 +23,7 @@ def recommend(
     spec: WorkloadSpec,
     as_request: Callable[[WorkloadSpec, int], Request],
     at: int,
-) -> dict[Strategy, Recommendation]:
+) -> Steps[dict[Strategy, Recommendation]]:
     """The best provider for each strategy.
 
     Raises:
@@ -30,6 +32,7 @@ def recommend(
     able = kinds.able(shape_of(spec), at)
     if not able:
         raise NoProvider("No provider ever has what is asked for.")
+    view = View()
     waits: dict[Kind, int | None] = {}
     found: dict[Strategy, Recommendation] = {}
     for strategy in Strategy:
@@ -37,8 +40,8 @@ def recommend(
         if kind not in waits:
             demand = replace(spec.demand, gpu_type=kind.model, alternative_gpu_types=())
             there = replace(spec, demand=demand, pool=kind.pool, provider=kind.provider)
-            start = quoting.start_of(engine, as_request(there, at), at).p50
-            waits[kind] = None if start is None else start - at
+            quoted = yield from quoting.start_of(engine, view, as_request(there, at), at)
+            waits[kind] = None if quoted.p50 is None else quoted.p50 - at
         wait = waits[kind]
         found[strategy] = Recommendation(
             kind.provider,

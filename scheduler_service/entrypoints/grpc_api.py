@@ -3,7 +3,7 @@
 What is not here answers UNIMPLEMENTED.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,7 +16,6 @@ from gpuaas.scheduler.v1.scheduler_service_pb2_grpc import SchedulerServiceServi
 from scheduler_service.application import queries
 from scheduler_service.application.commands import CancelWorkloads, EnqueueWorkloads
 from scheduler_service.application.ports import Backend, Foresight, History, Reader
-from scheduler_service.domain.answers import PoolUse
 from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.workload import Workload
 from scheduler_service.entrypoints import answers, decoding, encoding, inventory
@@ -163,13 +162,13 @@ class SchedulerApi(SchedulerServiceServicer):
     ) -> pb.QuoteWorkloadResponse:
         """Quotes a workload."""
         spec = decoding.quoted_spec(request.workload)
-        return answers.quote_response(self.foresight.quote(spec), self.clock.now())
+        return answers.quote_response(await self.foresight.quote(spec), self.clock.now())
 
     async def GetSchedulingMetrics(
         self, request: pb.GetSchedulingMetricsRequest, context: Context
     ) -> pb.GetSchedulingMetricsResponse:
         """Gets figures about the queue, the devices and the scheduler's speed."""
-        load = self.foresight.load(decoding.name("pool", request.pool))
+        load = await self.foresight.load(decoding.name("pool", request.pool))
         return answers.metrics_response(load, self.foresight.last_hour(), self.clock.now())
 
     async def Recommend(
@@ -177,7 +176,7 @@ class SchedulerApi(SchedulerServiceServicer):
     ) -> pb.RecommendResponse:
         """Recommends a provider for each strategy."""
         spec = decoding.recommended_spec(request)
-        return answers.recommend_response(self.foresight.recommend(spec), spec)
+        return answers.recommend_response(await self.foresight.recommend(spec), spec)
 
     async def _cancellation(self, workload_ids: Sequence[str], reason: str) -> CancelWorkloads:
         """Measures what runs, so that the command needs nothing from outside its transaction."""
@@ -188,17 +187,17 @@ class SchedulerApi(SchedulerServiceServicer):
 
 @dataclass(frozen=True, eq=False)
 class InventoryApi(InventoryServiceServicer):
-    """Serves InventoryService; ``use`` is the engine's live view of the pools."""
+    """Serves InventoryService."""
 
     reader: Reader
-    use: Callable[[], Sequence[PoolUse]]
+    foresight: Foresight
     prices: PriceList
 
     async def ListPools(
         self, request: inventory_service_pb2.ListPoolsRequest, context: Context
     ) -> inventory_service_pb2.ListPoolsResponse:
         """Lists the pools with what is free."""
-        reports = await queries.list_pools(self.reader, self.use, request.environment)
+        reports = await queries.list_pools(self.reader, self.foresight, request.environment)
         return inventory.list_pools_response(reports, self.prices)
 
     async def ListPrices(

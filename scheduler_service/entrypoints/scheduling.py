@@ -1,7 +1,9 @@
 """The loop that schedules: what happened goes to the engine, what it decides is carried out."""
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -12,7 +14,6 @@ from scheduler_service.application.commands import (
     StartWorkloads,
 )
 from scheduler_service.application.ports import Backend, DecodeEvent, Reader, Run
-from scheduler_service.domain.answers import Explanation, Load, PoolUse, Quote, Recommendation
 from scheduler_service.domain.engine import (
     Cancelled,
     Decisions,
@@ -28,11 +29,10 @@ from scheduler_service.domain.events import (
     WorkloadQueued,
     WorkloadStarted,
 )
-from scheduler_service.domain.last_hour import HourFigures, LastHour
+from scheduler_service.domain.last_hour import LastHour
 from scheduler_service.domain.memories import present, remembered
 from scheduler_service.domain.outcome import OutcomeKind
 from scheduler_service.domain.prices import PriceList
-from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.domain.workload import Workload
 from scheduler_service.entrypoints.portions import portions
 from servicekit.clock import Clock, from_micros
@@ -44,6 +44,10 @@ from servicekit.transaction import RecordedEvent
 from servicekit.writer import Writer
 
 LONGEST = timedelta(days=1)
+TOLD_AT_ONCE = 1_000
+"""After so many events of the past that a new engine is told, everything else has its turn."""
+PATIENCE_S = 2.0
+"""So long does a question wait for the first engine."""
 
 _DECISIONS = Counter("gpuaas_scheduler_decisions_total", "Decisions carried out.", ("kind",))
 _PLAN = Histogram(
@@ -70,6 +74,7 @@ class Scheduling:
         prices: PriceList,
         new_engine: Callable[[], Engine],
         is_due: Callable[[], bool],
+        last_hour: LastHour,
         clock: Clock,
         new_id: IdSource,
     ) -> None:
@@ -81,55 +86,27 @@ class Scheduling:
         self._prices = prices
         self._new_engine = new_engine
         self._is_due = is_due
+        self._last_hour = last_hour
         self._clock = clock
         self._new_id = new_id
         self._engine: Engine | None = None
+        self._built = asyncio.Event()
         self._allocations: dict[str, str] = {}
-        self._last_hour = LastHour()
 
-    def pools(self) -> Sequence[PoolUse]:
-        """How each pool is used now.
-
-        Raises:
-            Unavailable: the engine has not been built yet.
-        """
-        return self._engine_or_unavailable().pools()
-
-    def explain(self, workload_ids: Sequence[str]) -> Sequence[Explanation]:
-        """Why workloads wait, in the order of the ids; those that the engine lacks are left out.
+    async def engine(self) -> Engine:
+        """The engine of now; the first is waited for.
 
         Raises:
-            Unavailable: the engine has not been built yet.
+            Unavailable: it takes long to build.
         """
-        return self._engine_or_unavailable().explain(workload_ids, self._clock.now())
-
-    def quote(self, spec: WorkloadSpec) -> Quote:
-        """What would become of a workload that came now.
-
-        Raises:
-            Unavailable: the engine has not been built yet.
-        """
-        return self._engine_or_unavailable().quote(spec, self._clock.now())
-
-    def recommend(self, spec: WorkloadSpec) -> Mapping[Strategy, Recommendation]:
-        """The best provider for work that came now, for each strategy.
-
-        Raises:
-            Unavailable: the engine has not been built yet.
-        """
-        return self._engine_or_unavailable().recommend(spec, self._clock.now())
-
-    def load(self, pool: str) -> Load:
-        """What waits and runs now in a pool, or, with an empty name, in all.
-
-        Raises:
-            Unavailable: the engine has not been built yet.
-        """
-        return self._engine_or_unavailable().load(pool)
-
-    def last_hour(self) -> HourFigures:
-        """What happened in the hour up to now, since this process began."""
-        return self._last_hour.figures(self._clock.now())
+        if self._engine is None:
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._built.wait()
+            except TimeoutError:
+                message = "The scheduler is reading its queue; try again shortly."
+                raise Unavailable(message) from None
+        return self._engine_or_fail()
 
     async def run(self) -> None:
         """Schedules until something fails; begins with a new engine whenever one is due."""
@@ -147,22 +124,21 @@ class Scheduling:
         """Builds the engine as of one revision, and has the backend run what should be running."""
         snapshot = await self._reader.snapshot()
         engine = self._new_engine()
-        for node in snapshot.nodes:
-            engine.apply(NodeUp(node))
-        for event in remembered(snapshot.past, snapshot.running):
-            engine.apply(event)
-        for event in present(snapshot.running, snapshot.queued):
+        told = chain(
+            map(NodeUp, snapshot.nodes),
+            remembered(snapshot.past, snapshot.running),
+            present(snapshot.running, snapshot.queued),
+        )
+        for number, event in enumerate(told):
+            if number % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(0)
             engine.apply(event)
         self._engine = engine
+        self._built.set()
         self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
         await self._backend.start([as_run(workload) for workload in snapshot.running])
         await self._carry_out()
         return snapshot.revision
-
-    def _engine_or_unavailable(self) -> Engine:
-        if self._engine is None:
-            raise Unavailable("The scheduler is reading its queue; try again shortly.")
-        return self._engine
 
     def _until_wake(self) -> timedelta:
         """How long the engine has nothing to do, as far as it knows."""

@@ -26,6 +26,10 @@ MOST = 100_000
 
 SWEEP_INTERVAL = timedelta(minutes=1)
 OPENING_SECONDS = 2.0
+"""How long a call waits to hear what was revoked before it is refused."""
+
+STARTING_SECONDS = 10.0
+"""It waits until the process is so old: hearing takes a few calls, on a busy machine seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Revocations:
 
     def __init__(self, clock: Clock, *, most: int = MOST) -> None:
         self._clock = clock
+        self._started_at = clock.monotonic()
         self._most = most
         self._by_key: dict[tuple[str, str], Revocation] = {}
         self._nothing_before = LONG_AGO
@@ -103,8 +108,9 @@ class Revocations:
         """Waits a short while for the opening; Unavailable when it does not come."""
         if self.is_open:
             return
+        starting = self._started_at + STARTING_SECONDS - self._clock.monotonic()
         try:
-            async with asyncio.timeout(OPENING_SECONDS):
+            async with asyncio.timeout(max(OPENING_SECONDS, starting)):
                 await self._opened.wait()
         except TimeoutError:
             raise _unknown() from None

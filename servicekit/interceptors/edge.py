@@ -89,13 +89,16 @@ class Edge:
 class Guarded:
     """A server to whoever registers services: each handler goes on to the true one wrapped.
 
-    `handlers` has them all, by "/package.Service/Method".
+    `handlers` has them all, by "/package.Service/Method". What is registered in a way that could
+    not be wrapped is refused, by `check` at the latest.
     """
 
     def __init__(self, edge: Edge, server: Registry) -> None:
         self._edge = edge
         self._server = server
         self.handlers: dict[str, Handler] = {}
+        self._named: set[str] = set()
+        self._announced: set[str] = set()
 
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: Mapping[str, Handler]
@@ -105,10 +108,30 @@ class Guarded:
         for name, handler in method_handlers.items():
             method = f"/{service_name}/{name}"
             wrapped[name] = self.handlers[method] = self._edge.wrap(method, handler)
+        self._named.add(service_name)
         self._server.add_registered_method_handlers(service_name, wrapped)
 
     def add_generic_rpc_handlers(self, generic_rpc_handlers: Any) -> None:
-        """Takes nothing: generated code registers the same handlers by their names too."""
+        """Notes whose they are: generated code registers the same handlers by their names too.
+
+        Raises:
+            TypeError: one says nothing of its service, so that nobody could tell who may call it.
+        """
+        for handler in generic_rpc_handlers:
+            if not isinstance(handler, grpc.ServiceRpcHandler):
+                raise TypeError(f"expected the handlers of one service, found {handler!r}")
+            self._announced.add(handler.service_name())
+
+    def check(self) -> None:
+        """Raises TypeError for services that came without the names of their methods.
+
+        They would look registered, and answer UNIMPLEMENTED to every call.
+        """
+        if nameless := self._announced - self._named:
+            raise TypeError(
+                f"{', '.join(sorted(nameless))}: registered by add_generic_rpc_handlers alone; "
+                "expected add_registered_method_handlers too, as newly generated code calls it"
+            )
 
 
 class _Unknown(grpc.GenericRpcHandler):

@@ -76,7 +76,8 @@ class Stream:
         try:
             return await asked.answer
         except asyncio.CancelledError:
-            self._cancel(number)
+            self._cancelled.append(number)
+            self._wake.set()
             raise
         finally:
             late.cancel()
@@ -136,16 +137,14 @@ class Stream:
         self.opened.set()
 
     def _give_up(self, number: int) -> None:
-        """Ends the wait for an answer whose time is over."""
+        """Ends the wait for an answer whose time is over; the server ends the call by itself.
+
+        It is not told, as it would then see a call that was given up and not one that was late.
+        """
         answer = self._asked[number].answer
         if not answer.done():
             late = "there was no answer in time; a change may or may not have been made"
             answer.set_exception(DeadlineExceeded(late))
-            self._cancel(number)
-
-    def _cancel(self, number: int) -> None:
-        self._cancelled.append(number)
-        self._wake.set()
 
     async def _send(self) -> None:
         """Sends what was asked since the last message, and closes this side when all is over."""

@@ -9,6 +9,7 @@ import grpc
 from prometheus_client import Gauge
 
 from gpuaas.api.v1.relay_service_pb2 import RelayRequest, RelayResponse
+from servicekit.errors import Unimplemented
 from servicekit.relay.asking import Lost, Stream
 from servicekit.relay.messages import RELAY
 
@@ -52,6 +53,8 @@ class Relay:
                 await self._use(stream, self._run(stream))
                 if monotonic() - opened < LEAST_SECONDS:
                     raise Lost("the server left the relay at once")
+        except Unimplemented as older:
+            raise Unimplemented("the server has no relay; each call goes by itself") from older
         except asyncio.CancelledError:
             for running in self._running:
                 running.cancel()

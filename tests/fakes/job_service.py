@@ -63,11 +63,13 @@ class FakeStore:
             found = [job for job in found if key(job) < after]
         return found[:limit]
 
-    async def snapshot(self, query: JobQuery, job_ids: Sequence[str]) -> tuple[int, list[Job]]:
+    async def snapshot(
+        self, query: JobQuery, job_ids: Sequence[str], after: tuple[int, str] | None, limit: int
+    ) -> tuple[int, list[Job]]:
         oldest_first = replace(query, ascending=True, by_update=False)
-        found = await self.jobs(oldest_first, None, len(self.unit.jobs.by_id))
+        found = await self.jobs(oldest_first, after, len(self.unit.jobs.by_id))
         shown = [job for job in found if (job.id in job_ids if job_ids else not job.state.ended)]
-        return len(self.unit.events.appended), shown
+        return len(self.unit.events.appended), shown[:limit]
 
     async def job_events(self, job_id: str, after: int, limit: int) -> list[tuple[int, JobEvent]]:
         numbered = enumerate(self.unit.events.appended, 1)

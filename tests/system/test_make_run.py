@@ -16,7 +16,7 @@ from local.layout import NAMES, PREFIX
 from local.processes import ROOT
 
 LAST_LINE = "Ctrl-C stops everything"
-STOP_LIMIT_S = 15.0
+STOP_LIMIT_S = 60.0
 
 
 @contextmanager

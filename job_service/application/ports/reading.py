@@ -81,10 +81,13 @@ class Reader(Protocol):
     async def jobs(self, query: JobQuery, after: tuple[int, str] | None, limit: int) -> list[Job]:
         """A page of jobs, after the (time in microseconds, id) of the page before."""
 
-    async def snapshot(self, query: JobQuery, job_ids: Sequence[str]) -> tuple[int, list[Job]]:
-        """The log's newest revision and the matching jobs as they were at that very revision.
+    async def snapshot(
+        self, query: JobQuery, job_ids: Sequence[str], after: tuple[int, str] | None, limit: int
+    ) -> tuple[int, list[Job]]:
+        """The log's newest revision and a page of jobs as they were at that very revision.
 
-        Without ids: unfinished jobs; with them: those jobs, finished or not.
+        Oldest first, after the (time in microseconds, id) of the page before. Without ids:
+        unfinished jobs; with them: those jobs, finished or not.
         """
 
     async def job_events(self, job_id: str, after: int, limit: int) -> list[tuple[int, JobEvent]]:

@@ -1,6 +1,6 @@
 """When what runs is expected to end, in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sortedcontainers import SortedList
 
@@ -27,9 +27,9 @@ class Ends:
         job.end = expected_end(job, now)
         self._entries.add((job.end, job.sequence, job))
 
-    def keep(self, job: Job) -> None:
-        """Takes in a run whose end has been worked out."""
-        self._entries.add((job.end, job.sequence, job))
+    def keep(self, jobs: Iterable[Job]) -> None:
+        """Takes in runs whose ends have been worked out; costs least in the order of these."""
+        self._entries.update((job.end, job.sequence, job) for job in jobs)
 
     def remove(self, job: Job) -> None:
         """A run has ended."""

@@ -12,12 +12,13 @@ from typing import TypeAlias
 from scheduler_service.domain.resources import WHOLE, ResourceType
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.fits import wanted
-from scheduler_service.domain.scheduling.forecast import Forecast, forecast
+from scheduler_service.domain.scheduling.forecast import Forecast, View, forecast
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.positions import position
 from scheduler_service.domain.scheduling.queue import Group
 from scheduler_service.domain.scheduling.requests import Job
 from scheduler_service.domain.scheduling.reservation import blockers
+from scheduler_service.domain.scheduling.steps import Steps, finished
 
 Forecasts: TypeAlias = dict[str, tuple[Forecast, Forecast]]
 """By pool: with the durations that are expected, and with late ones."""
@@ -66,39 +67,45 @@ class Explanation:
 
 
 def explain(engine: Engine, job_id: str, now: int) -> Explanation | None:
-    """Why a workload waits; None when the engine does not know it."""
-    return next(iter(explain_all(engine, [job_id], now)), None)
+    """Why a workload waits, without a break; None when the engine does not know it."""
+    return next(iter(finished(explain_all(engine, [job_id], now))), None)
 
 
 def explain_all(
     engine: Engine, job_ids: Iterable[str], now: int, forecasts: Forecasts | None = None
-) -> list[Explanation]:
+) -> Steps[list[Explanation]]:
     """Why workloads wait, in the order of the ids; those that are not known are left out.
 
-    Costs one forecast of each pool concerned, however many workloads are asked for, unless it is
-    among ``forecasts``; those that are made are put there.
+    Costs two forecasts of each pool concerned, however many workloads are asked for, unless they
+    are among ``forecasts``; those that are made are put there.
     """
     forecasts = {} if forecasts is None else forecasts
     reasons: dict[int, Explanation] = {}
-    found = []
-    for job in (engine.jobs[each] for each in job_ids if each in engine.jobs):
-        if job.group is not None and job.pool.name not in forecasts:
-            forecasts[job.pool.name] = (forecast(job.pool, now), forecast(job.pool, now, late=True))
-        found.append(_explain(job, now, forecasts, reasons))
-    return found
+    found = [_reason(engine.jobs[it], now, reasons) for it in job_ids if it in engine.jobs]
+    waiting = dict.fromkeys(it.pool for it in found if it.position)
+    view = View()
+    for name in [it for it in waiting if it not in forecasts]:
+        seen = view.of(engine.pools[name])
+        soon = yield from forecast(seen, now)
+        late = yield from forecast(seen, now, late=True)
+        forecasts[name] = soon, late
+    return [foreseen(it, *forecasts[it.pool]) if it.position else it for it in found]
 
 
-def explain_new(job: Job, now: int, soon: Forecast, late: Forecast) -> Explanation:
-    """Why a workload that was not submitted yet would wait."""
-    return _explain(job, now, {job.pool.name: (soon, late)}, {})
+def reason_now(job: Job, now: int) -> Explanation:
+    """Why a workload waits, or one that was not submitted yet would, without any prediction."""
+    return _reason(job, now, {})
 
 
-def _explain(
-    job: Job,
-    now: int,
-    forecasts: Forecasts,
-    reasons: dict[int, Explanation],
-) -> Explanation:
+def foreseen(reason: Explanation, soon: Forecast, late: Forecast) -> Explanation:
+    """A reason with the predicted start."""
+    start, start_late = soon.starts.get(reason.id), late.starts.get(reason.id)
+    if start_late is None:
+        return reason
+    return replace(reason, earliest=start, latest=None if start is None else max(start, start_late))
+
+
+def _reason(job: Job, now: int, reasons: dict[int, Explanation]) -> Explanation:
     group, pool = job.group, job.pool
     if group is None:
         return Explanation(job.request.id, ReasonKind.NOT_WAITING, "It runs.", pool=pool.name)
@@ -109,15 +116,12 @@ def _explain(
         reasons[id(group)] = reason
     else:
         reason = _others_first(job, pool, group)
-    soon, late = (each.starts.get(job.request.id) for each in forecasts[pool.name])
     return replace(
         reason,
         id=job.request.id,
         position=position(pool, job, now),
         queue_length=pool.queue.size,
         pool=pool.name,
-        earliest=soon if late is not None else None,
-        latest=max(soon, late) if soon is not None and late is not None else None,
     )
 
 
@@ -166,7 +170,7 @@ def _not_free(job: Job, pool: Pool, group: Group, now: int) -> Explanation | Non
 def _others_first(job: Job, pool: Pool, group: Group) -> Explanation:
     first = pool.holds.held_from(job)
     if first is None:
-        first = pool.queue.heads[0][2]
+        first = pool.queue.heads[0][2] if pool.queue.heads else job
     name = first.request.id
     message = f"{name} goes first" if first is not job else "its turn comes with the next change"
     return Explanation(

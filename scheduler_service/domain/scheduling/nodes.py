@@ -90,7 +90,7 @@ class Nodes:
     def copy(self) -> "Nodes":
         """The same nodes, to try things on; nobody watches them."""
         copy = Nodes()
-        copy.specs, copy.number, copy.bit = self.specs, self.number, self.bit
+        copy.specs, copy.bit, copy.number = self.specs.copy(), self.bit.copy(), self.number
         copy.whole, copy.idle = self.whole.copy(), self.idle.copy()
         copy.shared = [dict(shared) if shared else {} for shared in self.shared]
         copy.cpu, copy.memory = self.cpu.copy(), self.memory.copy()

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 
 from scheduler_service.domain.scheduling.decisions import Start
 from scheduler_service.domain.scheduling.engine import Engine
-from scheduler_service.domain.scheduling.explain import Explanation, ReasonKind, explain_new
+from scheduler_service.domain.scheduling.explain import (
+    Explanation,
+    ReasonKind,
+    foreseen,
+    reason_now,
+)
 from scheduler_service.domain.scheduling.fits import NoFit
-from scheduler_service.domain.scheduling.forecast import Forecast, forecast, preempted_for
+from scheduler_service.domain.scheduling.forecast import Forecast, View, forecast, preempted_for
+from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.requests import Job, Request, Slices
+from scheduler_service.domain.scheduling.steps import Steps
 
 BRIEF = 500
 """Waiting workloads beyond which the start of other ways to run something is not foreseen."""
@@ -45,21 +52,21 @@ class Quote:
     explanation: Explanation | None = None
 
 
-def quote(engine: Engine, request: Request, now: int) -> Quote:
+def quote(engine: Engine, view: View, request: Request, now: int) -> Steps[Quote]:
     """Quotes a workload as if it arrived now, or one that waits as it stands."""
     known = engine.jobs.get(request.id)
     if known is not None:
-        return _quote_known(known, now)
+        return (yield from _quote_known(known, view, now))
     fit = engine.fit(request.shape)
     if isinstance(fit, NoFit):
         kind = ReasonKind[fit.reason.name]
         explanation = Explanation(request.id, kind, fit.message, constraint=str(fit.reason))
         return Quote(Verdict.NEVER_FITS, explanation=explanation)
     job = engine.tentative(request, fit, now)
-    return _quoted(job, now, forecast(job.pool, now), new=job)
+    return (yield from _quoted(job, view.of(job.pool), now, new=job))
 
 
-def start_of(engine: Engine, request: Request, now: int) -> Quote:
+def start_of(engine: Engine, view: View, request: Request, now: int) -> Steps[Quote]:
     """Only where and when a new workload would start; where much waits already, only where.
 
     Many of these may be asked for at once, and foreseeing takes the longer the more waits.
@@ -70,44 +77,48 @@ def start_of(engine: Engine, request: Request, now: int) -> Quote:
     job = engine.tentative(request, fit, now)
     if job.pool.queue.size > BRIEF:
         return Quote(Verdict.WAITS, job.pool.name)
-    start = forecast(job.pool, now, new=job).starts.get(request.id)
+    soon = yield from forecast(view.of(job.pool), now, new=job)
+    start = soon.starts.get(request.id)
     return Quote(Verdict.STARTS_NOW if start == now else Verdict.WAITS, job.pool.name, start)
 
 
-def _quote_known(job: Job, now: int) -> Quote:
+def _quote_known(job: Job, view: View, now: int) -> Steps[Quote]:
     if job.group is None:
         return Quote(Verdict.STARTS_NOW, job.pool.name, job.since, job.since, job.slices)
-    return _quoted(job, now, None, new=None)
+    return (yield from _quoted(job, view.of(job.pool), now, new=None))
 
 
-def _quoted(job: Job, now: int, without: Forecast | None, new: Job | None) -> Quote:
-    pool, job_id = job.pool, job.request.id
-    soon = forecast(pool, now, new=new)
-    late = forecast(pool, now, new=new, late=True)
-    at_once = soon.starts.get(job_id) == now
-    delays = _delays(without, soon) if without is not None else []
+def _quoted(job: Job, seen: Pool, now: int, new: Job | None) -> Steps[Quote]:
+    job_id = job.request.id
+    # What is said of the pool as it is comes first: it may change from step to step.
+    reason, place = reason_now(job, now), _place(job)
+    without = None if new is None else (yield from forecast(seen, now))
+    soon = yield from forecast(seen, now, new=new)
+    late = yield from forecast(seen, now, new=new, late=True)
+    starts_now = soon.starts.get(job_id) == now
+    delays = [] if without is None else _delays(without, soon)
     start_soon, start_late = soon.starts.get(job_id), late.starts.get(job_id)
     return Quote(
-        Verdict.STARTS_NOW if at_once else Verdict.WAITS,
-        pool.name,
+        Verdict.STARTS_NOW if starts_now else Verdict.WAITS,
+        seen.name,
         start_soon,
         None if start_soon is None or start_late is None else max(start_soon, start_late),
-        _where(job, soon) if at_once else (),
+        (place or _place_foreseen(job_id, soon)) if starts_now else (),
         preempted_for(soon.at_once, job_id),
         len(delays),
         max(delays, default=0),
-        None if at_once else explain_new(job, now, soon, late),
+        None if starts_now else foreseen(reason, soon, late),
     )
 
 
-def _where(job: Job, soon: Forecast) -> Slices:
-    """Where the policy would put it now or, where room is made first, where the forecast does."""
-    pool = job.pool
-    slices = pool.find(job.group, pool.excluded(job)) if job.group is not None else None
-    if slices is not None:
-        return slices
-    starts = (it for it in soon.at_once if isinstance(it, Start) and it.id == job.request.id)
-    return next(starts).slices
+def _place(job: Job) -> Slices | None:
+    """Where the policy would put a job now."""
+    return None if job.group is None else job.pool.find(job.group, job.pool.excluded(job))
+
+
+def _place_foreseen(job_id: str, soon: Forecast) -> Slices:
+    """Where a forecast puts it at once: room is made for it first."""
+    return next(it.slices for it in soon.at_once if isinstance(it, Start) and it.id == job_id)
 
 
 def _delays(without: Forecast, soon: Forecast) -> list[int]:

@@ -4,6 +4,7 @@ Decay is counted in whole numbers and in steps of a 64th of the half-life, so th
 comes to the same figures.
 """
 
+from copy import copy
 from dataclasses import dataclass
 
 from scheduler_service.domain.resources import ResourceType
@@ -51,6 +52,14 @@ class Shares:
         }
         self._teams: dict[str, Account] = {}
         self._users: dict[tuple[str, str], Account] = {}
+
+    def copy(self) -> "Shares":
+        """The same accounts, to try things on."""
+        other = copy(self)
+        other.held = self.held.copy()
+        other._teams = {team: copy(account) for team, account in self._teams.items()}
+        other._users = {user: copy(account) for user, account in self._users.items()}
+        return other
 
     def quota(self, team: str, resource_type: ResourceType) -> TeamQuota:
         """What a team may use."""

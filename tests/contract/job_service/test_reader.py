@@ -145,13 +145,13 @@ async def test_states_are_those_of_now(store: Store) -> None:
 
 async def test_a_snapshot_has_unfinished_jobs_or_those_that_are_named(store: Store) -> None:
     """Oldest first, with the revision of the newest event."""
-    assert (0, []) == await store.reader.snapshot(EVERYTHING, [])
+    assert (0, []) == await store.reader.snapshot(EVERYTHING, [], None, 100)
     for number in range(3):
         await store.run(submit_command(f"j{number}", now=later(-number)))
     await store.run(cancel_command("j1"))
-    revision, jobs = await store.reader.snapshot(EVERYTHING, [])
+    revision, jobs = await store.reader.snapshot(EVERYTHING, [], None, 100)
     assert (4, ["j2", "j0"]) == (revision, [job.id for job in jobs])
-    revision, jobs = await store.reader.snapshot(EVERYTHING, ["j1", "j0", "j9"])
+    revision, jobs = await store.reader.snapshot(EVERYTHING, ["j1", "j0", "j9"], None, 100)
     assert (4, ["j1", "j0"]) == (revision, [job.id for job in jobs])
 
 
@@ -159,10 +159,37 @@ async def test_a_snapshot_keeps_to_its_conditions(store: Store) -> None:
     """Those of a list; named jobs must meet them, too."""
     await store.add(*FILTERED)
     labelled = JobQuery(owner_id="u1", labels=(("team", None),))
-    assert ["j0"] == [job.id for job in (await store.reader.snapshot(labelled, []))[1]]
-    named = await store.reader.snapshot(labelled, ["j0", "j1", "j2"])
+    assert ["j0"] == [job.id for job in (await store.reader.snapshot(labelled, [], None, 100))[1]]
+    named = await store.reader.snapshot(labelled, ["j0", "j1", "j2"], None, 100)
     assert (5, ["j0"]) == (named[0], [job.id for job in named[1]])
-    assert (5, []) == await store.reader.snapshot(JobQuery(owner_id="u3"), [])
+    assert (5, []) == await store.reader.snapshot(JobQuery(owner_id="u3"), [], None, 100)
+
+
+@pytest.mark.parametrize(
+    ("query", "ids", "expected"),
+    [
+        (EVERYTHING, [], "j4 j3 j1 j0"),
+        (JobQuery(owner_id=ADA.id), [], "j4 j3 j1 j0"),
+        (JobQuery(states=(JobState.QUEUED, JobState.COMPLETED)), [], "j3"),
+        (JobQuery(states=(JobState.COMPLETED, JobState.CANCELLED)), [], ""),
+        (EVERYTHING, ["j0", "j2", "j4"], "j4 j2 j0"),
+    ],
+)
+async def test_a_snapshot_is_read_in_pages(
+    store: Store, query: JobQuery, ids: list[str], expected: str
+) -> None:
+    """Each goes on after the one before, whatever has happened in between."""
+    for number in range(5):
+        await store.run(submit_command(f"j{number}", now=later(-number)))
+    await store.run(cancel_command("j2"))
+    await store.run(approve_command("j3"))
+    found: list[str] = []
+    after, jobs = None, None
+    while jobs != []:
+        _, jobs = await store.reader.snapshot(query, ids, after, 1)
+        found += [job.id for job in jobs]
+        after = (to_micros(jobs[-1].created_at), jobs[-1].id) if jobs else None
+    assert expected.split() == found
 
 
 async def test_a_snapshot_is_consistent_with_its_revision(store: Store) -> None:
@@ -179,7 +206,7 @@ async def test_a_snapshot_is_consistent_with_its_revision(store: Store) -> None:
     submitting = asyncio.ensure_future(submit_all())
     seen = 0
     while not submitting.done() or seen < 60:
-        revision, jobs = await store.reader.snapshot(EVERYTHING, [])
+        revision, jobs = await store.reader.snapshot(EVERYTHING, [], None, 100)
         assert revision == len(jobs)
         assert revision >= seen
         seen = revision

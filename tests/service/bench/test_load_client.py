@@ -86,7 +86,7 @@ async def test_calls_arrive_as_a_client_sends_them(address: str, recorder: Recor
     """Message, token and deadline are right in every call, and no request id comes twice."""
     headers = grpc_headers(address, messages.SUBMIT, TOKEN)
     result = await call_grpc(
-        address, headers, messages.submit_request(), in_flight=8, warm_up=0.0, measured=0.3
+        address, headers, messages.submit_request(), in_flight=8, warm_up=0.0, measured=1.0
     )
     assert {} == result.failures
     assert 0 < result.calls <= len(recorder.requests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -15,29 +15,28 @@ from gateway.bootstrap import Gateway, https_of
 from gateway.config import Settings
 from gateway.server import DrainingServer, listening_socket
 from servicekit.loops import looping
-from servicekit.server import Server
 from tests.service.gateway.services import Witness, servers
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 class House:
     """The running gateway: `client` speaks to it over HTTP, `witness` saw what it called."""
 
-    def __init__(self, witness: Witness, services: dict[str, Server]) -> None:
+    def __init__(self, witness: Witness, services: Mapping[str, Any]) -> None:
         self.witness = witness
         self.services = services
+        self.targets: dict[str, Any] = {}
         self.address = ("", 0)
         self.gateway: Gateway
         self.client: httpx.AsyncClient
 
     async def start(self, **settings: Any) -> None:
         """Starts the services, then the gateway before them."""
-        targets: dict[str, Any] = {}
         for name, server in self.services.items():
-            targets[f"{name}_target"] = f"127.0.0.1:{server.listen('127.0.0.1:0')}"
+            self.targets[f"{name}_target"] = f"127.0.0.1:{server.listen('127.0.0.1:0')}"
             await server.start()
-        chosen = Settings(**targets, **settings)
+        chosen = Settings(**self.targets, **settings)
         self.gateway = Gateway(chosen)
         listener = listening_socket("127.0.0.1:0")
         self.address = listener.getsockname()

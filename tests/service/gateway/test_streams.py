@@ -45,7 +45,7 @@ async def messages(answer: httpx.Response) -> AsyncIterator[Message]:
 
 async def read(answer: httpx.Response, count: int) -> list[Message]:
     """Returns the next `count` messages."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         stream = messages(answer)
         return [await anext(stream) for _ in range(count)]
 
@@ -95,7 +95,7 @@ async def test_a_client_that_leaves_cancels_the_call(
         await read(answer, 1)
         assert not witness.cancelled.is_set()
 
-    await asyncio.wait_for(witness.cancelled.wait(), 10)
+    await asyncio.wait_for(witness.cancelled.wait(), 30)
 
 
 async def test_a_refusal_before_the_first_event_is_a_status(
@@ -123,7 +123,7 @@ async def test_a_silent_stream_opens_nevertheless(
 ) -> None:
     """The browser sees its stream open within a second or so, though nothing has happened."""
     witness.hang = True
-    async with asyncio.timeout(5), client.stream("GET", WATCH) as answer:
+    async with asyncio.timeout(30), client.stream("GET", WATCH) as answer:
         assert 200 == answer.status_code
 
 
@@ -141,7 +141,7 @@ async def test_a_draining_gateway_ends_its_streams(house: House) -> None:
         stream = messages(answer)
         await anext(stream)
         house.gateway.drain()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             rest = [message async for message in stream]
         assert "" == rest[-1].data
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
@@ -187,7 +188,7 @@ async def opened(
     }
     async with AsyncExitStack() as closing:
         service = await closing.enter_async_context(running(Settings(**settings | more), clock))
-        channel = connect(f"127.0.0.1:{service.port}")
+        channel = connect(f"127.0.0.1:{service.port}", cap=timedelta(minutes=1))
         await closing.enter_async_context(channel)
         yield House(service, channel, identities, scheduler)
 

@@ -44,7 +44,8 @@ async def test_jobs_wait_for_a_scheduler_that_is_away(auto_house: House) -> None
     assert {State.JOB_STATE_QUEUED} == {(await house.get(job.id)).state for job in jobs}
     await house.scheduler.up()
     workloads = await forwarded(house, *jobs)
-    assert {1} == set(house.scheduler.ids.values())
+    # Of the first nothing can be said: its answer may have been cut off.
+    assert {1} == {house.scheduler.ids[workload.id] for workload in workloads}
     await house.scheduler.tell(*(finished(workload, 1) for workload in workloads))
     for job in jobs:
         await house.until(job.id, State.JOB_STATE_COMPLETED)

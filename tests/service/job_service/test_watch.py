@@ -49,25 +49,28 @@ async def test_a_large_snapshot_comes_in_parts(
 
 async def test_snapshot_and_changes_join_without_a_seam(auto_house: House) -> None:
     """Watches opened while jobs come see each job: in the snapshot or as submitted, not in both."""
-
-    async def submit_twenty(by: str) -> None:
-        for _ in range(20):
-            await auto_house.submit(by)
-
-    submitting = asyncio.gather(*map(submit_twenty, ("ada", "bob", "cyd")))
     opened: list[tuple[Any, list[str]]] = []
+
+    async def submit_meanwhile(by: str) -> int:
+        submitted = 0
+        # Fewer would prove little about what may fall between snapshot and stream.
+        while len(opened) <= 10:
+            await auto_house.submit(by)
+            submitted += 1
+        return submitted
+
+    submitting = asyncio.gather(*map(submit_meanwhile, ("ada", "bob", "cyd")))
     while not submitting.done():
         stream = auto_house.watch()
         first = await anext(stream)
         opened.append((stream, [event.job.id for event in first.events]))
-    # Fewer would prove little about what may fall between snapshot and stream.
-    assert len(opened) > 10
+    count = sum(await submitting)
     for stream, shown in opened:
-        while len(shown) < 60:
+        while len(shown) < count:
             events = (await anext(stream)).events
             shown += [event.job.id for event in events if event.kind == Kind.KIND_SUBMITTED]
         stream.cancel()
-        assert 60 == len(set(shown))
+        assert count == len(set(shown))
 
 
 async def test_named_jobs_are_shown_though_they_ended(house: House) -> None:

@@ -140,16 +140,16 @@ async def test_running_workloads_survive_a_restart(open_house: Open) -> None:
     """What runs goes on where it was, what waits keeps its place, and nothing happens twice."""
     whole_node = {"gpu_type": "V100", "count": 4}
     async with open_house(simulation_speed=1.0) as house:
-        await house.enqueue(*(workload(name, 1.5, resources=whole_node) for name in "abc"))
+        await house.enqueue(*(workload(name, 90, resources=whole_node) for name in "abc"))
         before = await house.watch(seen(QUEUED, STARTED, of="a"))
-    async with open_house(simulation_speed=10.0) as house:
+    async with open_house(simulation_speed=1000.0) as house:
         await house.ended("abc")
         events = await house.watch(seen(QUEUED, STARTED, FINISHED, of="c"))
         assert before == events[: len(before)]
         assert 9 == len(events) == events[-1].revision
         ended = [event for event in events if event.kind == FINISHED]
         assert ["a", "b", "c"] == [event.workload_id for event in ended]
-        assert {4 * 1_500} == {event.used_milli_gpu_seconds for event in ended}
+        assert {4 * 90_000} == {event.used_milli_gpu_seconds for event in ended}
 
 
 async def test_pools_show_what_is_free_now(house: House) -> None:

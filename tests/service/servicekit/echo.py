@@ -123,6 +123,12 @@ class EchoServicer:
         }
 
 
+async def read_to_its_end(stream: AsyncIterator[Any]) -> None:
+    """Reads whatever comes; what ends the stream is raised."""
+    async for _ in stream:
+        pass
+
+
 async def echo(request: Any, context: Any) -> Any:
     """Answers with what was asked."""
     return EchoResponse(text=request.text, count=request.count)

@@ -13,7 +13,14 @@ from servicekit import failpoints
 from servicekit.call import Call, current_call, serving
 from servicekit.client import connect, read_only_methods
 from servicekit.errors import DeadlineExceeded, NotFound, Unavailable
-from tests.service.servicekit.echo import SERVICE, EchoRequest, EchoResponse, path, raw
+from tests.service.servicekit.echo import (
+    SERVICE,
+    EchoRequest,
+    EchoResponse,
+    path,
+    raw,
+    read_to_its_end,
+)
 
 OpenHouse = Callable[..., Any]
 READS = read_only_methods([SERVICE])
@@ -104,11 +111,11 @@ async def remaining_of(request: Any, context: Any) -> Any:
 
 @pytest.mark.parametrize(("left", "asked", "expected"), [
     (None, None, 10_000),
-    (None, 3.0, 3_000),
+    (None, 8.0, 8_000),
     (None, 99.0, 10_000),
-    (2.0, None, 2_000),
-    (2.0, 99.0, 2_000),
-    (2.0, 1.0, 1_000),
+    (9.0, None, 9_000),
+    (9.0, 99.0, 9_000),
+    (9.0, 8.0, 8_000),
     (99.0, None, 10_000),
 ])  # fmt: skip
 async def test_a_call_has_the_least_of_all_deadlines(
@@ -116,11 +123,13 @@ async def test_a_call_has_the_least_of_all_deadlines(
 ) -> None:
     """What the served call has left, what the caller asks for, and the channel's cap."""
     house = await open_house(Say=remaining_of)
-    deadline = None if left is None else time.monotonic() + left
+    began = time.monotonic()
+    deadline = None if left is None else began + left
     with serving(outer(deadline=deadline)):
         answer = await house.stub().Say(EchoRequest(), timeout=asked)
+    took = (time.monotonic() - began) * 1000
     # On the wire a deadline is rounded up by as much as two percent.
-    assert expected - 900 < answer.count <= expected * 1.02
+    assert expected - took - 1 <= answer.count <= expected * 1.02
 
 
 async def test_grpc_itself_passes_no_deadline_on(open_house: OpenHouse) -> None:
@@ -163,9 +172,8 @@ async def test_a_stream_has_a_deadline_too(open_house: OpenHouse) -> None:
 
     house = await open_house(Watch=endless)
     stream = house.stub(stream_cap=timedelta(milliseconds=300)).Watch(EchoRequest())
-    await anext(stream)
     with pytest.raises(DeadlineExceeded):
-        await asyncio.wait_for(anext(stream), 5)
+        await asyncio.wait_for(read_to_its_end(stream), 30)
 
 
 async def test_a_peer_that_is_not_there_is_unavailable() -> None:
@@ -279,8 +287,8 @@ async def test_a_cancelled_caller_cancels_the_call(open_house: OpenHouse) -> Non
 
     house = await open_house(Say=for_ever)
     call = asyncio.ensure_future(house.stub().Say(EchoRequest()))
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), 30)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    await asyncio.wait_for(ended.wait(), 5)
+    await asyncio.wait_for(ended.wait(), 30)

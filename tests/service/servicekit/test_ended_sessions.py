@@ -30,7 +30,7 @@ async def tell_address(request: Any, context: Any) -> Any:
 async def reason(awaitable: Any) -> str:
     """Returns the reason of the failure that was raised."""
     with pytest.raises(Failure) as raised:
-        await asyncio.wait_for(awaitable, 10)
+        await asyncio.wait_for(awaitable, 30)
     return raised.value.reason
 
 

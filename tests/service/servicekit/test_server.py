@@ -24,6 +24,7 @@ from servicekit.interceptors import Edge
 from servicekit.server import Server
 from tests.service.servicekit.echo import (
     PACKAGE,
+    SERVICE,
     EchoRequest,
     EchoResponse,
     EchoStub,
@@ -56,7 +57,7 @@ async def echo_process(address: str = "127.0.0.1:0") -> AsyncIterator[asyncio.su
 async def port_of(process: asyncio.subprocess.Process) -> int:
     """Waits until the process serves, and returns its port."""
     assert process.stdout is not None
-    return int(await asyncio.wait_for(process.stdout.readline(), 20))
+    return int(await asyncio.wait_for(process.stdout.readline(), 60))
 
 
 def health_stub(channel: Any) -> Any:
@@ -86,7 +87,7 @@ async def test_a_lost_database_is_seen_by_who_watches_the_health(open_house: Ope
     seen = [(await anext(watch)).status]
     for serving in (False, True):
         await house.server.set_serving(serving=serving)
-        seen.append((await asyncio.wait_for(anext(watch), 5)).status)
+        seen.append((await asyncio.wait_for(anext(watch), 30)).status)
     assert [SERVING, NOT_SERVING, SERVING] == seen
 
 
@@ -153,10 +154,39 @@ async def test_a_process_whose_port_is_taken_ends_with_code_2_and_one_line() -> 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         async with echo_process(address) as process:
-            _, complaint = await asyncio.wait_for(process.communicate(), 20)
+            _, complaint = await asyncio.wait_for(process.communicate(), 60)
     last = complaint.decode().splitlines()[-1]
     assert (2, f"cannot listen on {address}: is the port taken?") == (process.returncode, last)
     assert b"Traceback" not in complaint
+
+
+def generic() -> Any:
+    """Handlers of a service as old generated code brings them, in one way only."""
+    return grpc.method_handlers_generic_handler(f"{PACKAGE}.OldService", {})
+
+
+async def test_a_service_without_the_names_of_its_methods_ends_the_start() -> None:
+    """It would look registered, and no call would ever reach it."""
+    server = Server(Edge({}, None))
+    server.add(SERVICE, lambda _, to: to.add_generic_rpc_handlers((generic(),)), object())
+    with pytest.raises(
+        TypeError, match=r"servicekit.test.v1.OldService: registered by add_generic"
+    ):
+        await server.start()
+    await server.drain()
+
+
+async def test_handlers_of_nobody_knows_what_are_refused() -> None:
+    """Whom they let in could not be told from any contract."""
+
+    class Anything(grpc.GenericRpcHandler):
+        def service(self, handler_call_details: Any) -> Any:
+            raise NotImplementedError
+
+    server = Server(Edge({}, None))
+    with pytest.raises(TypeError, match="expected the handlers of one service"):
+        server.add(SERVICE, lambda _, to: to.add_generic_rpc_handlers((Anything(),)), object())
+    await server.drain()
 
 
 async def test_a_draining_server_finishes_its_calls_and_ends_its_streams(
@@ -178,16 +208,16 @@ async def test_a_draining_server_finishes_its_calls_and_ends_its_streams(
     call = asyncio.ensure_future(house.stub().Say(EchoRequest()))
     stream = house.stub().Watch(EchoRequest())
     await anext(stream)
-    await asyncio.wait_for(arrived.wait(), 5)
+    await asyncio.wait_for(arrived.wait(), 30)
     draining = asyncio.create_task(house.server.drain())
     with pytest.raises(Unavailable) as ended:
-        await asyncio.wait_for(anext(stream), 5)
+        await asyncio.wait_for(anext(stream), 30)
     assert ended.value.retry_after is not None
     assert not call.done()
     assert not draining.done()
     go_on.set()
     assert "done" == (await call).text
-    await asyncio.wait_for(draining, 5)
+    await asyncio.wait_for(draining, 30)
 
 
 async def test_a_draining_server_says_so_to_who_watches_its_health(open_house: OpenHouse) -> None:
@@ -215,7 +245,7 @@ async def test_sigterm_ends_the_process_with_code_0_after_its_calls() -> None:
         assert "bye" == (await call).text
         with pytest.raises(Unavailable):
             await anext(stream)
-        assert 0 == await asyncio.wait_for(process.wait(), 10)
+        assert 0 == await asyncio.wait_for(process.wait(), 30)
 
 
 async def test_a_call_that_outlasts_the_grace_is_cut(open_house: OpenHouse) -> None:
@@ -226,10 +256,13 @@ async def test_a_call_that_outlasts_the_grace_is_cut(open_house: OpenHouse) -> N
         arrived.set()
         await asyncio.Event().wait()
 
-    house = await open_house({"grace": timedelta(milliseconds=100)}, Say=for_ever)
-    call = asyncio.ensure_future(house.stub().Say(EchoRequest()))
-    await asyncio.wait_for(arrived.wait(), 5)
-    await asyncio.wait_for(house.server.drain(), 5)
+    for_long = timedelta(hours=1)
+    house = await open_house(
+        {"grace": timedelta(milliseconds=100), "unary_cap": for_long}, Say=for_ever
+    )
+    call = asyncio.ensure_future(house.stub(cap=for_long).Say(EchoRequest()))
+    await asyncio.wait_for(arrived.wait(), 30)
+    await asyncio.wait_for(house.server.drain(), 30)
     with pytest.raises(Failure):
         await call
 

@@ -78,7 +78,7 @@ def is_mutual(request: pytest.FixtureRequest) -> bool:
 async def greet(target: str, with_: Tls) -> str:
     """Calls once over a channel of its own."""
     async with connect(target, tls=with_) as channel:
-        answer = await EchoStub(channel).Greet(EchoRequest(text="hi"), timeout=5)
+        answer = await EchoStub(channel).Greet(EchoRequest(text="hi"), timeout=30)
         return str(answer.text)
 
 
@@ -147,7 +147,7 @@ async def test_a_complaint_is_not_repeated_at_every_call(
     async with connect(f"localhost:{port}", tls=tls(others, "client")) as channel:
         for _ in range(3):
             with pytest.raises(Unavailable):
-                await EchoStub(channel).Greet(EchoRequest(), timeout=5)
+                await EchoStub(channel).Greet(EchoRequest(), timeout=30)
     assert 1 == len(complaints)
 
 

@@ -23,6 +23,7 @@ from scheduler_service.domain.scheduling.events import (
     Tick,
 )
 from scheduler_service.domain.scheduling.explain import explain_all
+from scheduler_service.domain.scheduling.forecast import View
 from scheduler_service.domain.scheduling.policy import (
     FairShare,
     HeadRule,
@@ -30,14 +31,16 @@ from scheduler_service.domain.scheduling.policy import (
     PreemptionRules,
     TeamQuota,
 )
-from scheduler_service.domain.scheduling.quote import quote
+from scheduler_service.domain.scheduling.quote import Quote, quote
 from scheduler_service.domain.scheduling.record import Recorder
 from scheduler_service.domain.scheduling.requests import RANKS, SECOND, Request, Shape
+from scheduler_service.domain.scheduling.steps import Steps, finished
 from tests.simulation.scheduler_service.world import World
 
 TEAMS = ("", "red", "green", "blue")
 MODELS = ("A100", "T4")
 STEPS = 60
+_ANSWERED = object()
 
 
 @dataclass
@@ -56,6 +59,7 @@ class History:
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
+        self.thinking: Steps[Quote] | None = None
         self.world = World()
         self.now = self.last = 0
         self.submitted = 0
@@ -94,8 +98,20 @@ class History:
     def _ask(self) -> None:
         engine, random = self.recorder.engine, Random(self.now)
         at = random.randint(self.last, self.now)
-        explain_all(engine, list(engine.jobs), at)
-        quote(engine, Request("asked", shape(random), at, team="red", user="u1"), at)
+        finished(explain_all(engine, list(engine.jobs), at))
+        finished(self._quote(random, at))
+        # One more question is thought about for several steps.
+        if self.thinking is None:
+            self.thinking = self._quote(random, at)
+        for _ in range(random.randrange(20)):
+            if next(self.thinking, _ANSWERED) is _ANSWERED:
+                self.thinking = None
+                break
+
+    def _quote(self, random: Random, at: int) -> Steps[Quote]:
+        engine = self.recorder.engine
+        known = random.choice(["asked", *engine.jobs])
+        return quote(engine, View(), Request(known, shape(random), at, "red", "u1"), at)
 
     def _count(self, decision: Decision) -> None:
         self.preemptions += isinstance(decision, Preempt)

@@ -20,6 +20,7 @@ from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.scheduling.explain import ReasonKind
 from scheduler_service.domain.scheduling.policy import HeadRule, Policy, PreemptionRules
 from scheduler_service.domain.scheduling.quote import Verdict
+from scheduler_service.domain.scheduling.steps import finished
 from scheduler_service.domain.spec import PriorityClass, WorkloadSpec
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -341,14 +342,14 @@ def test_reasons_and_quotes_speak_of_the_clock() -> None:
     it.apply(Submitted(WorkloadSpec(id="a", demand=Demand(count=2), estimated_duration=hour), NOW))
     it.apply(Submitted(WorkloadSpec(id="b", demand=Demand(count=1)), NOW))
     it.plan(NOW)
-    (reason,) = it.explain(["b"], NOW)
+    (reason,) = finished(it.explain(["b"], NOW))
     assert ReasonKind.RESOURCES is reason.kind
     assert "1 more GPU in p, or the end of a, about 00:01" == reason.remedy
     assert NOW + timedelta(minutes=1) == reason.start_earliest == reason.start_latest
-    quote = it.quote(WorkloadSpec(id="", demand=Demand(count=1)), NOW)
+    quote = finished(it.quote(WorkloadSpec(id="", demand=Demand(count=1)), NOW))
     assert (Verdict.WAITS, reason.start_earliest) == (quote.verdict, quote.start_p50)
     it.apply(Finished("a"))
     it.plan(NOW)
-    placed = it.quote(WorkloadSpec(id="", demand=Demand(count=1)), NOW).placement
+    placed = finished(it.quote(WorkloadSpec(id="", demand=Demand(count=1)), NOW)).placement
     assert placed is not None
     assert ("n0", 1) == (placed.slices[0].node, placed.slices[0].devices[0].index)

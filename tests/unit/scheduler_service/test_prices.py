@@ -13,6 +13,7 @@ from scheduler_service.domain.prices import Money, PriceList, charged, cost
 from scheduler_service.domain.resources import Demand, Node, Placement, ResourceType
 from scheduler_service.domain.scheduling.policy import DurationSource, Policy
 from scheduler_service.domain.scheduling.quote import Verdict
+from scheduler_service.domain.scheduling.steps import finished
 from scheduler_service.domain.spec import WorkloadSpec
 from tests.scheduler_examples import LATER, NOW, SUCCEEDED, placement, workload
 
@@ -117,7 +118,7 @@ def spec(**fields: Any) -> WorkloadSpec:
 def test_a_quote_costs_the_estimate_to_the_limit_where_it_may_run() -> None:
     """At its own model, by the prices of now; the share of a device counts."""
     it = quoting(node("a", "A100"), node("t", "T4"))
-    quoted = it.quote(spec(demand=Demand(gpu_type="A100", milli_per_device=500)), EPOCH)
+    quoted = finished(it.quote(spec(demand=Demand(gpu_type="A100", milli_per_device=500)), EPOCH))
     assert (eur(1_250_000), eur(2_500_000)) == (quoted.cost_low, quoted.cost_high)
     assert (eur(2_500_000), "a100") == (quoted.hourly_price_high, quoted.pool)
 
@@ -126,7 +127,7 @@ def test_a_quote_of_any_model_reaches_from_where_it_would_run_to_the_dearest() -
     """It would start on what is free now, but nothing holds that for it."""
     nodes = [node("t", "T4"), node("a", "A100")]
     it = quoting(*(Node(n.id, n.name, "p", *_rest(n)) for n in nodes))
-    quoted = it.quote(spec(), EPOCH)
+    quoted = finished(it.quote(spec(), EPOCH))
     assert isinstance(quoted.placement, Placement)
     assert "t" == quoted.placement.slices[0].node
     assert (eur(400_000), eur(5_000_000)) == (quoted.cost_low, quoted.cost_high)
@@ -139,15 +140,15 @@ def _rest(it: Node) -> tuple[Any, ...]:
 def test_unknown_prices_and_times_leave_the_cost_unknown() -> None:
     """One model without a price among those it may run on is enough; so is no duration."""
     it = quoting(node("h", "H100"), node("a", "A100"))
-    assert it.quote(spec(demand=Demand(gpu_type="H100")), EPOCH).cost_high is None
+    assert finished(it.quote(spec(demand=Demand(gpu_type="H100")), EPOCH)).cost_high is None
     timeless = WorkloadSpec(id="", demand=Demand(gpu_type="A100"))
-    quoted = it.quote(timeless, EPOCH)
+    quoted = finished(it.quote(timeless, EPOCH))
     assert (None, None, eur(2_500_000)) == (
         quoted.cost_low,
         quoted.cost_high,
         quoted.hourly_price_high,
     )
-    cores = it.quote(spec(demand=Demand(ResourceType.CPU)), EPOCH)
+    cores = finished(it.quote(spec(demand=Demand(ResourceType.CPU)), EPOCH))
     assert (None, None) == (cores.cost_low, cores.hourly_price_high)
 
 
@@ -162,7 +163,7 @@ def test_predicted_running_times_are_what_a_quote_reckons_with() -> None:
         at += timedelta(minutes=minutes)
         it.apply(Finished(name))
         it.plan(at)
-    quoted = it.quote(spec(owner_id="ada", max_runtime=None), at)
+    quoted = finished(it.quote(spec(owner_id="ada", max_runtime=None), at))
     # Five and nine minutes of the clock are five and nine hours of the workload.
     assert (eur(12_500_000), eur(22_500_000)) == (quoted.cost_low, quoted.cost_high)
 
@@ -170,9 +171,9 @@ def test_predicted_running_times_are_what_a_quote_reckons_with() -> None:
 def test_a_cheaper_model_is_an_option_even_where_the_start_is_at_once() -> None:
     """With what it would cost there; a dearer one that starts no sooner is none."""
     it = quoting(node("a", "A100"), node("t", "T4"))
-    quoted = it.quote(spec(demand=Demand(gpu_type="A100"), pool="a100"), EPOCH)
+    quoted = finished(it.quote(spec(demand=Demand(gpu_type="A100"), pool="a100"), EPOCH))
     assert Verdict.STARTS_NOW is quoted.verdict
     assert [("Take T4 in t4.", "T4", "", EPOCH, eur(400_000))] == [
         (it.message, it.demand.gpu_type, it.pool, it.start_p50, it.cost) for it in quoted.options
     ]
-    assert () == it.quote(spec(demand=Demand(gpu_type="T4")), EPOCH).options
+    assert () == finished(it.quote(spec(demand=Demand(gpu_type="T4")), EPOCH)).options

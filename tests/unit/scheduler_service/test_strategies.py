@@ -10,6 +10,7 @@ from scheduler_service.domain.errors import GpuTypeUnknown, NoProvider
 from scheduler_service.domain.live import LiveEngine
 from scheduler_service.domain.prices import Money, PriceList
 from scheduler_service.domain.resources import Demand, Node, ResourceType
+from scheduler_service.domain.scheduling.steps import finished
 from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from scheduler_service.domain.strategies import Kind, ranked, scores
 from servicekit.values import replace
@@ -87,7 +88,7 @@ def asked(**demand: Any) -> WorkloadSpec:
 def test_what_is_recommended_is_what_there_is_now() -> None:
     """With price and wait; a model that is taken is no longer the most available."""
     it = engine(node("t", "near", "T4"), node("a", "far", "A100", "q"))
-    first = it.recommend(asked(), NOW)
+    first = finished(it.recommend(asked(), NOW))
     assert ["near", "far", "near", "near"] == [first[each].provider for each in Strategy]
     assert (1.0, "T4", usd(400_000), timedelta()) == (
         first[Strategy.COST].score,
@@ -98,7 +99,7 @@ def test_what_is_recommended_is_what_there_is_now() -> None:
     taken = WorkloadSpec(id="w", pool="p", demand=Demand(count=2), estimated_duration=HOUR)
     it.apply(Submitted(taken, NOW))
     it.plan(NOW)
-    then = it.recommend(asked(), NOW + timedelta(seconds=1))
+    then = finished(it.recommend(asked(), NOW + timedelta(seconds=1)))
     assert ["near", "far", "far", "far"] == [then[each].provider for each in Strategy]
     assert HOUR - timedelta(seconds=1) == then[Strategy.COST].expected_wait
 
@@ -106,12 +107,12 @@ def test_what_is_recommended_is_what_there_is_now() -> None:
 def test_only_what_could_ever_hold_the_work_is_recommended() -> None:
     """By model and size; without any there is no provider."""
     it = engine(node("t", "near", "T4"), node("a", "far", "A100", devices=8))
-    assert "far" == it.recommend(asked(count=4), NOW)[Strategy.COST].provider
-    assert "far" == it.recommend(asked(gpu_type="A100"), NOW)[Strategy.COST].provider
+    assert "far" == finished(it.recommend(asked(count=4), NOW))[Strategy.COST].provider
+    assert "far" == finished(it.recommend(asked(gpu_type="A100"), NOW))[Strategy.COST].provider
     with pytest.raises(NoProvider):
-        it.recommend(asked(count=9), NOW)
+        finished(it.recommend(asked(count=9), NOW))
     with pytest.raises(GpuTypeUnknown):
-        it.recommend(asked(gpu_type="H100"), NOW)
+        finished(it.recommend(asked(gpu_type="H100"), NOW))
 
 
 def pool_of(it: LiveEngine, strategy: Strategy, at: datetime = NOW, **demand: Any) -> str:

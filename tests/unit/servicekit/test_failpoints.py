@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -54,6 +55,19 @@ def test_delay_blocks_the_thread() -> None:
     started = time.monotonic()
     failpoint("a.b")
     assert time.monotonic() - started >= 0.03
+
+
+def test_a_delayed_thread_goes_on_when_points_are_replaced() -> None:
+    """So that a test may hold something up for as long as it takes to look, and no longer."""
+    configure("a.b=delay(3600000)")
+    held = threading.Thread(target=failpoint, args=("a.b",), daemon=True)
+    held.start()
+    while not hits():
+        pass
+    assert held.is_alive()
+    configure("")
+    held.join(30)
+    assert not held.is_alive()
 
 
 async def test_delay_on_the_loop_lets_others_run() -> None:

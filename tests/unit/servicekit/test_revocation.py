@@ -100,6 +100,7 @@ async def test_before_all_is_known_nobody_is_let_in(
     """UNAVAILABLE and not UNAUTHENTICATED: it is no fault of the caller's."""
     monkeypatch.setattr(revocation, "OPENING_SECONDS", 0.01)
     issuer, unknown = Issuer(), Revocations(clock)
+    clock.advance(timedelta(seconds=revocation.STARTING_SECONDS))
     verifier = Verifier(issuer.jwks, ISSUER, clock=clock, revocations=unknown)
     token = issuer.token(issuer.claims(NOW))
     with pytest.raises(Unavailable):
@@ -108,12 +109,17 @@ async def test_before_all_is_known_nobody_is_let_in(
     assert "ada" == (await verifier.verify(token)).username
 
 
-async def test_a_call_waits_a_moment_for_the_opening(clock: ManualClock) -> None:
+async def test_a_call_waits_a_moment_for_the_opening(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The first calls after a start are not refused for having come early."""
+    monkeypatch.setattr(revocation, "OPENING_SECONDS", 0.0)
     issuer, unknown = Issuer(), Revocations(clock)
     verifier = Verifier(issuer.jwks, ISSUER, clock=clock, revocations=unknown)
     verifying = asyncio.create_task(verifier.verify(issuer.token(issuer.claims(NOW))))
-    await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not verifying.done()
     unknown.open()
     assert "ada" == (await verifying).username
 

@@ -3,10 +3,18 @@
 from dataclasses import replace
 from typing import Any
 
-from scheduler_service.domain.scheduling.explain import Explanation, ReasonKind, explain
+from scheduler_service.domain.scheduling.events import NodeSpec, NodeUp
+from scheduler_service.domain.scheduling.explain import (
+    Explanation,
+    ReasonKind,
+    explain,
+    explain_all,
+)
+from scheduler_service.domain.scheduling.forecast import View
 from scheduler_service.domain.scheduling.policy import FairShare, HeadRule, TeamQuota
-from scheduler_service.domain.scheduling.quote import Verdict, quote
+from scheduler_service.domain.scheduling.quote import Quote, Verdict, quote
 from scheduler_service.domain.scheduling.requests import RANKS, SECOND, Request, Shape
+from scheduler_service.domain.scheduling.steps import finished
 from tests.unit.scheduler_service.engine.cluster import Cluster
 from tests.unit.scheduler_service.engine.test_preemption import BY_PRIORITY
 
@@ -16,6 +24,11 @@ def explained(cluster: Cluster, job_id: str) -> Explanation:
     explanation = explain(cluster.engine, job_id, cluster.now * SECOND)
     assert explanation is not None
     return explanation
+
+
+def quoted_by(cluster: Cluster, request: Request, now: int) -> Quote:
+    """What the engine quotes."""
+    return finished(quote(cluster.engine, View(), request, now))
 
 
 def test_what_is_not_free_is_named() -> None:
@@ -85,6 +98,18 @@ def test_positions_follow_fair_shares() -> None:
     assert explained(cluster, "red").position == 2
 
 
+def test_what_a_team_has_used_counts_in_what_is_foreseen() -> None:
+    """Who used much before and runs nothing now is foreseen after who used nothing."""
+    cluster = Cluster(fair_share=FairShare(enabled=True))
+    cluster.submit("before", 8, team="red")
+    cluster.finish("before", at=1_000)
+    cluster.submit("now", 8, team="green", estimate=100)
+    cluster.submit("red", 8, team="red", estimate=50)
+    cluster.submit("blue", 8, team="blue", estimate=50)
+    assert 1_100 * SECOND == explained(cluster, "blue").earliest
+    assert 1_150 * SECOND == explained(cluster, "red").earliest
+
+
 def ask(job_id: str, devices: int, **fields: Any) -> Request:
     """A request to be quoted."""
     return Request(job_id, Shape(devices=devices), 0, **fields)
@@ -94,14 +119,14 @@ def test_a_quote_says_what_would_happen_and_changes_nothing() -> None:
     """Start now or later, where, and why not now; asking twice gives the same answer."""
     cluster = Cluster()
     cluster.submit("a", 6, estimate=100)
-    now = quote(cluster.engine, ask("q", 2), 0)
+    now = quoted_by(cluster, ask("q", 2), 0)
     assert (now.verdict, now.p50, now.slices[0].devices) == (Verdict.STARTS_NOW, 0, 0b11000000)
-    later = quote(cluster.engine, ask("q", 4), 0)
+    later = quoted_by(cluster, ask("q", 4), 0)
     assert (later.verdict, later.p50, later.p90) == (Verdict.WAITS, 100 * SECOND, 100 * SECOND)
     assert later.explanation is not None
     assert later.explanation.kind is ReasonKind.RESOURCES
-    assert later == quote(cluster.engine, ask("q", 4), 0)
-    never = quote(cluster.engine, ask("q", 9), 0)
+    assert later == quoted_by(cluster, ask("q", 4), 0)
+    never = quoted_by(cluster, ask("q", 9), 0)
     assert never.verdict is Verdict.NEVER_FITS
     assert cluster.waiting == []
 
@@ -116,10 +141,42 @@ def test_a_quote_tells_whom_it_would_preempt_and_delay() -> None:
     cluster.submit("low", 8, preemptible=True, estimate=100)
     cluster.submit("next", 8, estimate=10)
     asked = ask("q", 8, priority=2 * RANKS, estimate=30 * SECOND)
-    quoted = quote(cluster.engine, asked, 0)
+    quoted = quoted_by(cluster, asked, 0)
     assert (quoted.verdict, quoted.preempted) == (Verdict.STARTS_NOW, ("low",))
     assert (quoted.delayed, quoted.longest_delay) == (1, 30 * SECOND)
     assert len(quoted.slices) == 1
+
+
+def test_a_quote_is_of_one_moment_whatever_happens_while_it_is_worked_out() -> None:
+    """What ends, comes and starts between its steps does not change it."""
+    cluster, other = Cluster(), Cluster()
+    for each in (cluster, other):
+        each.submit("a", 8, estimate=100)
+        each.submit("b", 2, estimate=50)
+    steps = quote(cluster.engine, View(), ask("q", 7), 0)
+    next(steps)
+    assert ["b"] == cluster.finish("a", at=1)
+    cluster.tell(NodeUp(NodeSpec("late", model="A100")))
+    cluster.submit("c", 8)
+    cluster.finish("b")
+    assert quoted_by(other, ask("q", 7), 0) == finished(steps)
+
+
+def test_an_explanation_outlives_what_it_explains() -> None:
+    """A workload that starts while it is worked out was waiting when it was asked about."""
+    cluster = Cluster()
+    cluster.submit("a", 8, estimate=100)
+    cluster.submit("b", 8)
+    steps = explain_all(cluster.engine, ["b"], 0)
+    next(steps)
+    cluster.finish("a", at=1)
+    cluster.finish("b", at=2)
+    (reason,) = finished(steps)
+    assert (ReasonKind.RESOURCES, 1, 100 * SECOND) == (
+        reason.kind,
+        reason.position,
+        reason.earliest,
+    )
 
 
 def test_a_waiting_workload_is_quoted_as_it_stands() -> None:
@@ -127,5 +184,5 @@ def test_a_waiting_workload_is_quoted_as_it_stands() -> None:
     cluster = Cluster()
     cluster.submit("a", 8, estimate=100)
     cluster.submit("b", 8)
-    quoted = quote(cluster.engine, ask("b", 1), 0)
+    quoted = quoted_by(cluster, ask("b", 1), 0)
     assert (quoted.verdict, quoted.p50) == (Verdict.WAITS, 100 * SECOND)
