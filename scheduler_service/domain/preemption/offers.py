@@ -17,9 +17,9 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from scheduler_service.domain.preemption.ripe import Ripe, RipeRuns, Room
 from scheduler_service.domain.resources import WHOLE
+from scheduler_service.domain.scheduling.bitsets import each
 from scheduler_service.domain.scheduling.due import Due
 from scheduler_service.domain.scheduling.lines import Line, Walk, sooner
-from scheduler_service.domain.scheduling.nodes import each
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.requests import Job, Shape
 

@@ -70,7 +70,7 @@ class ByOrder:
         """Takes in what started since the last look, and what has become due."""
         least, due = pool.policy.preemption.minimum_runtime, self._due
         if self._started is None:
-            self._started = pool.runs.follow()
+            self._started = pool.running.runs.follow()
         for run in self._started:
             if run.slices:
                 heappush(due, (run.since + least, run.sequence, run.starts, run))

@@ -9,9 +9,9 @@ from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from scheduler_service.domain.preemption.guaranteed import past_guarantee
 from scheduler_service.domain.resources import WHOLE
+from scheduler_service.domain.scheduling.bitsets import each
 from scheduler_service.domain.scheduling.due import Due
 from scheduler_service.domain.scheduling.lines import Line, NodeOrder, Walk, sooner
-from scheduler_service.domain.scheduling.nodes import each
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.requests import Job
 
@@ -76,7 +76,7 @@ class RipeRuns(Generic[S]):
         self._pool = pool
         self._sort = sort
         self._cost = pool.policy.preemption.cost
-        self._changed = pool.runs.watch()
+        self._changed = pool.running.runs.watch()
         self._due = Due()
         self._nodes: dict[S, int] = {}
         self._even: dict[Room, int] = {}
@@ -143,7 +143,7 @@ class RipeRuns(Generic[S]):
 
     def _note(self, node: int, now: int) -> int | None:
         """Takes in what may be stopped on a node; returns until when that is so."""
-        some = [run for run in self._pool.runs.on(node) if self._sort(run) is not None]
+        some = [run for run in self._pool.running.runs.on(node) if self._sort(run) is not None]
         runs, until = past_guarantee(self._pool, some, now)
         if not runs:
             return until

@@ -61,13 +61,15 @@ def test_runs_are_found_by_their_nodes(
     small = Small()
     for step in before:
         small.step(*step)
-    told = small.pool.runs.watch()
+    told = small.pool.running.runs.watch()
     assert {node for node in range(NODES) if small.on(node)} == told
     for step in after:
         seen = [small.on(node) for node in range(NODES)]
         told.clear()
         small.step(*step)
-        found = [[run.request.id for run in small.pool.runs.on(node)] for node in range(NODES)]
+        found = [
+            [run.request.id for run in small.pool.running.runs.on(node)] for node in range(NODES)
+        ]
         assert [small.on(node) for node in range(NODES)] == found
         assert {node for node in range(NODES) if seen[node] != found[node]} <= told
 
@@ -85,7 +87,7 @@ def test_nodes_are_in_the_order_of_the_work_that_is_left(
             for part in job.slices:
                 left[part.node] = left.get(part.node, 0) + remaining(job, small.now)
         expected = sorted(left, key=lambda node: (left[node], node))
-        assert expected == list(small.pool.loads.nodes(small.now))
+        assert expected == list(small.pool.running.loads.nodes(small.now))
 
 
 def test_the_longest_run_of_some_nodes_says_when_they_are_empty() -> None:
@@ -93,8 +95,8 @@ def test_the_longest_run_of_some_nodes_says_when_they_are_empty() -> None:
     small = Small()
     small.step(False, 4, 30, 0)
     small.step(False, 4, 80, 0)
-    assert small.pool.loads.longest([0, 1], 10 * SECOND) == 70 * SECOND
-    assert small.pool.loads.longest([2], 10 * SECOND) == 0
+    assert small.pool.running.loads.longest([0, 1], 10 * SECOND) == 70 * SECOND
+    assert small.pool.running.loads.longest([2], 10 * SECOND) == 0
 
 
 @given(STEPS, st.integers(0, 300))
@@ -121,7 +123,7 @@ def test_a_follower_is_told_every_start_once() -> None:
     """Beginning with what runs; what ended before anybody looked is thrown away in time."""
     small = Small()
     small.step(False, 1, None, 0)
-    started = small.pool.runs.follow()
+    started = small.pool.running.runs.follow()
     assert [job.request.id for job in started] == ["job1"]
     for _ in range(2_000):
         small.step(False, 4, None, 1)
