@@ -20,8 +20,6 @@ Wanted: TypeAlias = Callable[[S], bool]
 """Whether a sort of runs is asked for."""
 
 _STEP = 100
-
-
 _SPARSE = 16
 """Of so many nodes at most one is asked for where looking for each is faster than a walk."""
 
