@@ -5,10 +5,10 @@ from typing import NamedTuple, TypeAlias
 
 from scheduler_service.domain.prices import PriceList
 from scheduler_service.domain.resources import WHOLE, ResourceType
+from scheduler_service.domain.scheduling.bitsets import each
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.events import NodeSpec
 from scheduler_service.domain.scheduling.fits import could_hold, labelled, suits
-from scheduler_service.domain.scheduling.nodes import each
 from scheduler_service.domain.scheduling.requests import SECOND, KindName, Shape
 from scheduler_service.domain.spec import Strategy
 from scheduler_service.domain.strategies import Kind, ranked

@@ -10,10 +10,10 @@ from scheduler_service.domain.moments import MICROSECOND, moment_or_none
 from scheduler_service.domain.prices import Money, PriceList, cost
 from scheduler_service.domain.resources import Placement
 from scheduler_service.domain.scheduling import quote as quoting
+from scheduler_service.domain.scheduling.bitsets import each
 from scheduler_service.domain.scheduling.engine import Engine
 from scheduler_service.domain.scheduling.fits import Fit
 from scheduler_service.domain.scheduling.forecast import View
-from scheduler_service.domain.scheduling.nodes import each
 from scheduler_service.domain.scheduling.policy import DurationSource
 from scheduler_service.domain.scheduling.protocols import Predictor
 from scheduler_service.domain.scheduling.requests import Request, Shape, Slices

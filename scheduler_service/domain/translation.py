@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from scheduler_service.domain.resources import WHOLE, DeviceSlice, Node, NodeSlice, Placement
+from scheduler_service.domain.scheduling.bitsets import each
 from scheduler_service.domain.scheduling.events import NodeSpec
-from scheduler_service.domain.scheduling.nodes import each
 from scheduler_service.domain.scheduling.requests import RANKS, Shape, Slice, Slices
 from scheduler_service.domain.spec import PriorityClass, WorkloadSpec
 

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from scheduler_service.domain.answers import DeviceUse, PoolUse, ProviderUse
 from scheduler_service.domain.resources import WHOLE, Node, ResourceType
-from scheduler_service.domain.scheduling.nodes import Nodes, each
+from scheduler_service.domain.scheduling.bitsets import each
+from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.pool import Pool
 
 _CORE, _GIB = 1_000, 1_024

@@ -1,7 +1,8 @@
 """Which nodes are in which state, kept up to date with what changes on them."""
 
 from scheduler_service.domain.placement.states import State, state_of
-from scheduler_service.domain.scheduling.nodes import Nodes, first
+from scheduler_service.domain.scheduling.bitsets import first
+from scheduler_service.domain.scheduling.nodes import Nodes
 
 _KEPT = 1_024
 

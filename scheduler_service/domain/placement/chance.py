@@ -4,7 +4,8 @@ from hashlib import blake2b
 
 from scheduler_service.domain.placement import gangs
 from scheduler_service.domain.resources import WHOLE
-from scheduler_service.domain.scheduling.nodes import Nodes, each
+from scheduler_service.domain.scheduling.bitsets import each
+from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.requests import Shape, Slice, Slices
 
 

@@ -1,7 +1,8 @@
 """The first nodes that fit, in the order of the inventory."""
 
 from scheduler_service.domain.placement import gangs
-from scheduler_service.domain.scheduling.nodes import Nodes, first
+from scheduler_service.domain.scheduling.bitsets import first
+from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.requests import Shape, Slice, Slices
 
 

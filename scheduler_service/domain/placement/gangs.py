@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from scheduler_service.domain.resources import WHOLE
-from scheduler_service.domain.scheduling.nodes import Nodes, each, first
+from scheduler_service.domain.scheduling.bitsets import each, first
+from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.requests import Shape, Slice, Slices
 
 Choose: TypeAlias = Callable[[Nodes, Shape, int], Slice | None]

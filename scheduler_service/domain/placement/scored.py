@@ -7,7 +7,8 @@ from scheduler_service.domain.placement.cells import Cells
 from scheduler_service.domain.placement.ranking import Ranking, Score
 from scheduler_service.domain.placement.states import State
 from scheduler_service.domain.resources import WHOLE
-from scheduler_service.domain.scheduling.nodes import Nodes, lowest
+from scheduler_service.domain.scheduling.bitsets import lowest
+from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.requests import Shape, Slice, Slices
 
 _SHAPES = 4_096

@@ -18,7 +18,7 @@ class Guaranteed(Generic[S]):
         """``sort`` tells runs of which one wants to know apart; None: of no interest."""
         self._pool = pool
         self._sort = sort
-        self._started = pool.runs.follow()
+        self._started = pool.running.runs.follow()
         self._due: dict[S, list[tuple[int, int, int, Job]]] = {}
 
     def next(self, now: int, wanted: Callable[[S], bool]) -> int | None:

@@ -12,11 +12,10 @@ the small work that lies scattered over them and goes on elsewhere. Jobs of at l
 in the order at all.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 from typing import TypeAlias
 
-from scheduler_service.domain.preemption.guaranteed import past_guarantee
 from scheduler_service.domain.preemption.offers import Offers, OffersByShape
 from scheduler_service.domain.preemption.room import cheapest_room, hopeless
 from scheduler_service.domain.resources import WHOLE
@@ -50,13 +49,13 @@ class ByOrder:
         """Those that come later in the order, the least work lost."""
         self._update(pool, now)
         if self.offers is None:
-            self.offers = OffersByShape(pool)
+            self.offers = OffersByShape(pool, _any)
         place = self._place(pool, job)
         offers = self.offers.get(job.request.shape, None, lambda: _Later(pool, place))
         if offers.judge.place < place and hopeless(pool, job, offers, now):
             # What could be stopped for others of the shape is more than what can be for this one.
             return ()
-        _move(pool, offers, place)
+        _move(offers, place)
         room = cheapest_room(pool, job, offers, now)
         return [Victim(run, PreemptionRule.ORDER) for run in room]
 
@@ -71,7 +70,7 @@ class ByOrder:
         """Takes in what started since the last look, and what has become due."""
         least, due = pool.policy.preemption.minimum_runtime, self._due
         if self._started is None:
-            self._started = pool.runs.follow()
+            self._started = pool.running.runs.follow()
         for run in self._started:
             if run.slices:
                 heappush(due, (run.since + least, run.sequence, run.starts, run))
@@ -96,12 +95,12 @@ class ByOrder:
 
 
 _ANY = 1 << 62
-_FIRST: Place = ((), -1)
-_LAST: Place = ((_ANY + 1,), _ANY)
+EVERYWHERE = -1
+"""The set of all nodes."""
 
 
 class _Later:
-    """Judges runs that come later in the order than a place, as far as its terms go.
+    """Judges runs: those that come later in the order than a place, as far as its terms go.
 
     Attributes:
         place: that place.
@@ -109,27 +108,22 @@ class _Later:
 
     def __init__(self, pool: Pool, place: Place) -> None:
         self.place = place
-        self._least: dict[int, Place] = {}
-        self._pool = pool
         self._lines_of = pool.order.lines
 
-    def among(self, node: int, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
-        """Those that have had their guaranteed time."""
-        ripe, until = past_guarantee(self._pool, runs, now)
-        later, least, (terms, sequence) = [], _LAST, self.place
-        for run in ripe:
+    def wants(self, sort: bool) -> bool:
+        """Everything may be stopped."""
+        return sort
+
+    def among(self, runs: Sequence[Job], now: int) -> tuple[Sequence[Job], int | None]:
+        """Those that come later."""
+        later, until, (terms, sequence) = [], None, self.place
+        for run in runs:
             lines = self._lines_of(run, now)[: len(terms)]
             is_later, sure = _later(lines, terms, sequence < run.sequence, now)
             if is_later:
                 later.append(run)
-                least = min(least, _place_of(lines, run))
             until = sooner(until, sure)
-        self._least[node] = least
         return later, until
-
-    def between(self, place: Place) -> Iterator[int]:
-        """The nodes with runs that are later than the judge's place, but not than a later one."""
-        return (node for node, least in self._least.items() if least <= place)
 
 
 def _later(
@@ -149,20 +143,15 @@ def _later(
     return equal, until
 
 
-def _place_of(lines: Sequence[Line], run: Job) -> Place:
-    """The place of a run in the order; before all others if that changes with time."""
-    if any(line.slope for line in lines):
-        return _FIRST
-    return tuple(line.start for line in lines), run.sequence
-
-
-def _move(pool: Pool, offers: Offers[_Later], place: Place) -> None:
+def _move(offers: Offers[_Later], place: Place) -> None:
     """Lets what runs be judged by another place: what is later than a later one, is anyway."""
     before, offers.judge.place = offers.judge.place, place
-    if place < before:
-        offers.judge_anew(pool.runs.nodes())
-    elif place > before:
-        offers.judge_anew(offers.judge.between(place))
+    if place != before:
+        offers.judge_anew(EVERYWHERE if place < before else 0)
+
+
+def _any(run: Job) -> bool:
+    return True
 
 
 def _valid(entry: tuple[int, int, int, Job]) -> bool:

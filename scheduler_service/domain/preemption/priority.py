@@ -1,8 +1,8 @@
 """Work of a higher priority stops preemptible work of a lower one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from scheduler_service.domain.preemption.guaranteed import Guaranteed, past_guarantee
+from scheduler_service.domain.preemption.guaranteed import Guaranteed
 from scheduler_service.domain.preemption.offers import OffersByShape
 from scheduler_service.domain.preemption.room import cheapest_room
 from scheduler_service.domain.scheduling.decisions import PreemptionRule
@@ -21,9 +21,9 @@ class ByPriority:
     def victims(self, pool: Pool, job: Job, now: int) -> Sequence[Victim]:
         """Preemptible runs of a lower priority, the least work lost."""
         if self.offers is None:
-            self.offers = OffersByShape(pool)
+            self.offers = OffersByShape(pool, _priority)
         shape, priority = job.request.shape, job.request.priority
-        offers = self.offers.get(shape, priority, lambda: _Below(pool, priority))
+        offers = self.offers.get(shape, priority, lambda: _Below(priority))
         room = cheapest_room(pool, job, offers, now)
         return [Victim(run, PreemptionRule.PRIORITY) for run in room]
 
@@ -35,17 +35,18 @@ class ByPriority:
 
 
 class _Below:
-    """Judges preemptible runs of a priority below one."""
+    """Judges preemptible runs: those of a priority below one may be stopped."""
 
-    def __init__(self, pool: Pool, priority: int) -> None:
-        self._pool = pool
+    def __init__(self, priority: int) -> None:
         self._priority = priority
 
-    def among(self, node: int, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
-        """Those that have had their guaranteed time."""
-        highest = self._priority
-        lower = [run for run in runs if run.request.preemptible and run.request.priority < highest]
-        return past_guarantee(self._pool, lower, now) if lower else ([], None)
+    def wants(self, sort: int) -> bool:
+        """Whether runs of a priority may be."""
+        return sort < self._priority
+
+    def among(self, runs: Sequence[Job], now: int) -> tuple[Sequence[Job], int | None]:
+        """Those of lower priorities."""
+        return [run for run in runs if run.request.priority < self._priority], None
 
 
 def _priority(run: Job) -> int | None:

@@ -1,9 +1,9 @@
 """A team below its own share takes it back from those who run beyond theirs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
-from scheduler_service.domain.preemption.guaranteed import Guaranteed, past_guarantee
+from scheduler_service.domain.preemption.guaranteed import Guaranteed
 from scheduler_service.domain.preemption.offers import Offers, OffersByShape
 from scheduler_service.domain.preemption.room import cheapest_room
 from scheduler_service.domain.resources import ResourceType
@@ -33,9 +33,9 @@ class ByReclaim:
         if shares is None or not shares.owns(job.request.team, shape):
             return ()
         if self.offers is None:
-            self.offers = OffersByShape(pool)
-        offers = self.offers.get(shape, None, lambda: _Borrowed(pool, shape.resource_type))
-        _follow_borrowers(pool, offers, shares.borrowers(shape.resource_type))
+            self.offers = OffersByShape(pool, _holder)
+        offers = self.offers.get(shape, None, lambda: _Borrowed(shape.resource_type))
+        _follow_borrowers(offers, shares.borrowers(shape.resource_type))
         room = cheapest_room(pool, job, offers, now)
         if _spares_owners(shares, room):
             return [Victim(run, PreemptionRule.RECLAIM) for run in room]
@@ -54,39 +54,34 @@ class ByReclaim:
 
 
 class _Borrowed:
-    """Judges preemptible runs of teams that hold more than their own.
+    """Judges preemptible runs: those of teams that hold more than their own may be stopped.
 
     Attributes:
         borrowers: those teams.
     """
 
-    def __init__(self, pool: Pool, kind: ResourceType) -> None:
+    def __init__(self, kind: ResourceType) -> None:
         self.borrowers: frozenset[str] = frozenset()
-        self._pool = pool
         self._kind = kind
 
-    def among(self, node: int, runs: Iterable[Job], now: int) -> tuple[list[Job], int | None]:
-        """Those that have had their guaranteed time."""
+    def wants(self, sort: Holder) -> bool:
+        """Whether what a team runs on a kind of device may be."""
+        team, kind = sort
+        return kind is self._kind and team in self.borrowers
+
+    def among(self, runs: Sequence[Job], now: int) -> tuple[Sequence[Job], int | None]:
+        """Those of borrowers."""
         borrowers, kind = self.borrowers, self._kind
         borrowed = [run for run in runs if run.request.team in borrowers]
-        alike = [
-            run
-            for run in borrowed
-            if run.request.preemptible and run.request.shape.resource_type is kind
-        ]
-        return past_guarantee(self._pool, alike, now) if alike else ([], None)
+        return [run for run in borrowed if run.request.shape.resource_type is kind], None
 
 
-def _follow_borrowers(pool: Pool, offers: Offers[_Borrowed], borrowers: frozenset[str]) -> None:
+def _follow_borrowers(offers: Offers[_Borrowed], borrowers: frozenset[str]) -> None:
     """Lets what runs be judged anew where it matters that a team borrows now, or no more."""
-    known = offers.judge.borrowers
-    if known == borrowers:
-        return
-    offers.judge.borrowers = borrowers
-    for team in borrowers - known:
-        offers.judge_anew(part.node for run in pool.runs.of(team) for part in run.slices)
-    for team in known - borrowers:
-        offers.judge_anew(offers.offering(team))
+    turned = offers.judge.borrowers ^ borrowers
+    if turned:
+        offers.judge.borrowers = borrowers
+        offers.judge_anew(offers.ripe.nodes(lambda sort: sort[0] in turned))
 
 
 def _spares_owners(shares: Shares, room: Sequence[Job]) -> bool:

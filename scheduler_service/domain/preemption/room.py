@@ -34,14 +34,15 @@ def hopeless(pool: Pool, job: Job, offers: Offers[Any], now: int) -> bool:
     """Whether even all offers together are not enough; True is certain, False is not."""
     offers.update(now)
     nodes, shape, usable = pool.nodes, job.request.shape, _usable(pool, job)
-    if not offers.able & usable:
+    possible = offers.possible()
+    if not possible & usable:
         return True
     if shape.split:
         idle = sum(count * (it & usable).bit_count() for count, it in enumerate(nodes.buckets))
-        return idle + offers.gain < shape.devices
+        return idle + offers.gain(usable, now) < shape.devices
     if shape.nodes == 1:
         return False
-    enough = offers.able | offers.unsure | nodes.candidates(shape, usable)
+    enough = possible | offers.unsure | nodes.candidates(shape, usable)
     return (enough & usable).bit_count() < shape.nodes
 
 

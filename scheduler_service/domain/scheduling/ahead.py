@@ -19,7 +19,7 @@ class Ahead:
         self._group = group
         self._closed = closed
         self._now = now
-        self._ends = iter(pool.next_ends(now))
+        self._ends = iter(pool.running.next_ends(now))
         self._runs: list[tuple[int, int, Job]] = []
         self._gone = 0
         self._counts = pool.nodes.freed, pool.nodes.taken

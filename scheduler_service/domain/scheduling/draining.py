@@ -73,7 +73,7 @@ def _hold(pool: Pool, job: Job, before: Hold | None, now: int) -> Hold | None:
     nodes = 0
     for node in chosen:
         nodes |= pool.nodes.bit[node]
-    until = now + min(AGAIN, pool.loads.longest(chosen, now))
+    until = now + min(AGAIN, pool.running.loads.longest(chosen, now))
     return Hold(job, nodes, since, -(-until // GRAIN) * GRAIN)
 
 
@@ -85,9 +85,9 @@ def _choose(pool: Pool, job: Job, group: Group, now: int) -> list[int]:
     usable = group.fit.usable & nodes.open & ~closed
     gone: dict[str, Job] = {}
     chosen: list[int] = []
-    for node in pool.loads.nodes(now):
+    for node in pool.running.loads.nodes(now):
         if usable & nodes.bit[node]:
-            for run in pool.loads.on(node):
+            for run in pool.running.loads.on(node):
                 if run.request.id not in gone:
                     gone[run.request.id] = run
                     nodes.give(run.slices, run.request.shape)

@@ -38,5 +38,11 @@ class Ends:
     def put_off(self, now: int) -> None:
         """Expects later ends of what runs longer than expected."""
         entries = self._entries
-        while entries and entries[0][0] <= now:
-            self.expect(entries.pop(0)[2], now)
+        if entries and entries[0][0] <= now:
+            # All at once: after a pause most of what runs may be overdue.
+            overdue = entries.bisect_left((now + 1,))
+            jobs = [job for _, _, job in entries[:overdue]]
+            del entries[:overdue]
+            for job in jobs:
+                job.end = expected_end(job, now)
+            self.keep(jobs)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scheduler_service.domain.resources import ResourceType
+from scheduler_service.domain.scheduling.bitsets import each
 from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.scheduling.events import NodeSpec
-from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes, each
+from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes
 from scheduler_service.domain.scheduling.requests import Shape
 
 if TYPE_CHECKING:

@@ -128,8 +128,9 @@ def _copied(pool: Pool, fits: Fits) -> Steps[Pool]:
         twin = _twin(job, copy, fits)
         twin.slices, twin.end = job.slices, job.end
         copy.running[job.request.id] = twin
-    if copy.ends is not None and pool.ends is not None:
-        copy.ends.keep(copy.running[job.request.id] for _, _, job in pool.ends)
+    ends = pool.running.ends
+    if copy.running.ends is not None and ends is not None:
+        copy.running.ends.keep(copy.running[job.request.id] for _, _, job in ends)
     groups = (group.waiting for group in pool.queue.groups.values())
     for number, (_, _, job) in enumerate(islice(merge(*groups), WAITING)):
         if number % _AT_A_TIME == 0:

@@ -6,17 +6,13 @@ so each slope has one sorted list, and all nodes in order are a merge of a few l
 looked at again only when something changes there or one of its stretches ends.
 """
 
-from collections.abc import Callable, Iterator
-from heapq import heapify, heappop, heappush, merge
-from itertools import groupby
-from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Hashable, Iterator
+from heapq import merge
+from typing import Generic, NamedTuple, TypeAlias, TypeVar
 
 from sortedcontainers import SortedList
 
-from scheduler_service.domain.resources import WHOLE
-
-_SLACK = 1_000
+from scheduler_service.domain.scheduling.due import Due
 
 
 class Line(NamedTuple):
@@ -45,15 +41,57 @@ def sooner(one: int | None, other: int | None) -> int | None:
     return min(one, other)
 
 
-class Value(NamedTuple):
-    """What a node is worth: a line, whose values are divided by ``per`` devices unless that is 0.
+A = TypeVar("A", bound=Hashable)
 
-    ``until`` is when it has to be worked out anew. Without a line the node is in no order.
+Walk: TypeAlias = Iterator[tuple[int, int]]
+"""Values and nodes, the least value first, equals by the number of the node."""
+
+
+class NodeOrder(Generic[A]):
+    """Nodes in the order of their values; those that differ in something are kept apart."""
+
+    def __init__(self) -> None:
+        self._lists: dict[tuple[int, A], SortedList] = {}
+        self._place: dict[int, tuple[tuple[int, A], int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def put(self, node: int, line: Line, apart: A) -> None:
+        """Gives a node a value, in place of the one that it had."""
+        self.drop(node)
+        key = line.slope, apart
+        entries = self._lists.get(key)
+        if entries is None:
+            entries = self._lists[key] = SortedList()
+        entries.add((line.start, node))
+        self._place[node] = key, line.start
+
+    def drop(self, node: int) -> None:
+        """Takes the value of a node away, if it has one."""
+        place = self._place.pop(node, None)
+        if place is not None:
+            key, start = place
+            entries = self._lists[key]
+            entries.remove((start, node))
+            if not entries:
+                del self._lists[key]
+
+    def walks(self, now: int) -> Iterator[tuple[A, Walk]]:
+        """What is kept apart, and the values and nodes of each in order."""
+        for (slope, apart), entries in self._lists.items():
+            yield apart, _walk(slope * now, entries)
+
+
+class Value(NamedTuple):
+    """What a node is worth: without a line it is in no order.
+
+    Attributes:
+        until: when it has to be worked out anew.
     """
 
     line: Line | None
     until: int | None
-    per: int = 0
 
 
 Assess: TypeAlias = Callable[[int, int], Value]
@@ -61,62 +99,33 @@ Assess: TypeAlias = Callable[[int, int], Value]
 
 
 class NodeValues:
-    """The values of some nodes, in order."""
+    """The values of some nodes, in order and up to date."""
 
     def __init__(self, changed: set[int], assess: Assess) -> None:
         """``changed`` is told the nodes whose value may have changed; it is emptied here."""
         self._changed = changed
         self._assess = assess
-        self._lists: dict[tuple[int, int], SortedList] = {}
-        self._place: dict[int, tuple[tuple[int, int], int]] = {}
-        self._until: dict[int, int] = {}
-        self._due: list[tuple[int, int]] = []
+        self._order: NodeOrder[None] = NodeOrder()
+        self._due = Due()
 
     def update(self, now: int) -> None:
         """Works out what may have changed since it was last done."""
-        due, until = self._due, self._until
-        while due and due[0][0] <= now:
-            at, node = heappop(due)
-            if until.get(node) == at:
-                self._changed.add(node)
-        if self._changed:
-            for node in self._changed:
-                self._put(node, self._assess(node, now))
-            self._changed.clear()
-            if len(due) > 2 * len(until) + _SLACK:
-                self._due = [(at, node) for node, at in until.items()]
-                heapify(self._due)
+        self._changed.update(self._due.pop(now))
+        for node in self._changed:
+            line, until = self._assess(node, now)
+            if line is None:
+                self._order.drop(node)
+            else:
+                self._order.put(node, line, None)
+            self._due.set(node, until)
+        self._changed.clear()
 
     def in_order(self, now: int) -> Iterator[int]:
         """The nodes with a value, the least first, equals by their number."""
-        walks = [_walk(key, entries, now) for key, entries in self._lists.items()]
+        walks = [walk for _, walk in self._order.walks(now)]
         for _, node in walks[0] if len(walks) == 1 else merge(*walks):
             yield node
 
-    def _put(self, node: int, value: Value) -> None:
-        before = self._place.pop(node, None)
-        if before is not None:
-            key, start = before
-            entries = self._lists[key]
-            entries.remove((start, node))
-            if not entries:
-                del self._lists[key]
-        if value.line is not None:
-            key = value.line.slope, value.per
-            self._lists.setdefault(key, SortedList()).add((value.line.start, node))
-            self._place[node] = key, value.line.start
-        if value.until is None:
-            self._until.pop(node, None)
-        elif self._until.get(node) != value.until:
-            self._until[node] = value.until
-            heappush(self._due, (value.until, node))
 
-
-def _walk(key: tuple[int, int], entries: SortedList, now: int) -> Iterator[tuple[int, int]]:
-    """The values and nodes of one list, in order; what is equal after a division by node."""
-    slope, per = key
-    passed = slope * now
-    if not per:
-        return ((passed + start, node) for start, node in entries)
-    divided = (((passed + start) * WHOLE // per, node) for start, node in entries)
-    return (entry for _, equals in groupby(divided, itemgetter(0)) for entry in sorted(equals))
+def _walk(passed: int, entries: SortedList) -> Walk:
+    return ((passed + start, node) for start, node in entries)

@@ -1,19 +1,18 @@
 """The nodes of one pool and what is free on them, indexed by free devices.
 
-Sets of nodes are whole numbers used as bit sets: bit ``n`` stands for node ``n``. All nodes with
-``k`` idle devices are one number, so that "which nodes have at least two" is a handful of machine
-operations for each thousand nodes, and a copy of the index costs nothing: numbers never change.
+All nodes with ``k`` idle devices are one set of bits (``bitsets``), so that "which nodes have at
+least two" is a handful of machine operations for each thousand nodes.
 """
 
 from collections.abc import Iterable, Iterator
 
 from scheduler_service.domain.resources import WHOLE
+from scheduler_service.domain.scheduling.bitsets import each, lowest
 from scheduler_service.domain.scheduling.events import NodeSpec
 from scheduler_service.domain.scheduling.requests import Shape, Slice, Slices
 
 UNLIMITED = 1 << 40
 _STEP = 100
-_LOWEST: dict[tuple[int, int], int] = {}
 
 
 class Nodes:
@@ -273,36 +272,3 @@ class Nodes:
 def sort_of(shape: Shape) -> int:
     """The sort of a part of a run: its number of devices, 0 for a share of one."""
     return shape.devices if shape.milli == WHOLE else 0
-
-
-def first(nodes: int) -> int:
-    """The lowest node of a set; -1 if it is empty."""
-    return (nodes & -nodes).bit_length() - 1
-
-
-def each(nodes: int) -> Iterator[int]:
-    """The nodes of a set, lowest first."""
-    if not nodes:
-        return
-    # The lowest one is mostly all that is asked for, and writing out the digits is dear.
-    lowest_bit = nodes & -nodes
-    yield lowest_bit.bit_length() - 1
-    digits = f"{nodes ^ lowest_bit:b}"[::-1]
-    at = digits.find("1")
-    while at >= 0:
-        yield at
-        at = digits.find("1", at + 1)
-
-
-def lowest(devices: int, count: int) -> int:
-    """The set of the ``count`` lowest of a set of devices."""
-    found = _LOWEST.get((devices, count))
-    if found is None:
-        found, left = 0, devices
-        for _ in range(count):
-            found |= left & -left
-            left &= left - 1
-        if len(_LOWEST) > 1 << 16:
-            _LOWEST.clear()
-        _LOWEST[devices, count] = found
-    return found

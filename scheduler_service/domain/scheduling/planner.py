@@ -27,8 +27,8 @@ def plan(pool: Pool, now: int, out: Out) -> None:
     if pool.watches_time:
         pool.let_age(now)
         hold_nodes(pool, now)
-    if pool.ends is not None:
-        pool.ends.put_off(now)
+    if pool.running.ends is not None:
+        pool.running.ends.put_off(now)
     pool.wake = None
     if pool.policy.preemption.repack:
         stopped = stop_all(pool, now)

@@ -1,6 +1,6 @@
 """One pool: its nodes, its queue and what it runs, and the policy that it follows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from scheduler_service.domain.scheduling.ageing import Ageing
@@ -10,16 +10,13 @@ from scheduler_service.domain.scheduling.decisions import (
     PreemptionRule,
     Start,
 )
-from scheduler_service.domain.scheduling.durations import expected_end
-from scheduler_service.domain.scheduling.ends import Ends
 from scheduler_service.domain.scheduling.holds import Holds
-from scheduler_service.domain.scheduling.loads import Loads
 from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.policy import HeadRule, Policy
 from scheduler_service.domain.scheduling.protocols import Rules, Victim
 from scheduler_service.domain.scheduling.queue import Group, Queue
 from scheduler_service.domain.scheduling.requests import Job, Slices
-from scheduler_service.domain.scheduling.runs import Runs
+from scheduler_service.domain.scheduling.running import Running
 from scheduler_service.domain.scheduling.shares import Shares
 from scheduler_service.domain.scheduling.stops import Stops
 
@@ -34,15 +31,13 @@ class Pool:
     """The state of one pool, and the changes that keep it consistent.
 
     Attributes:
-        running: what runs, by id, in the order of the starts.
+        running: what runs.
         stops: what was stopped in favour of others.
         ageing: what waits by when it will have waited too long.
         changed: whether something may start that could not before.
         watches_time: whether what waits may get another place because time has passed.
         wake: when something may start though nothing happens; None for never.
-        ends: expected ends of what runs, in order; None where nobody asks for them.
         reservation: what the first that does not fit waits for, as it was last worked out.
-        released: runs that have ended so far.
         holds: nodes that are kept for jobs that have waited too long.
         aged_waiting: how many of those there are.
         requeue: what becomes of a preempted job.
@@ -50,14 +45,11 @@ class Pool:
     """
 
     __slots__ = (
-        "_loads",
         "_rekey_every",
         "_rekeyed",
-        "_runs",
         "aged_waiting",
         "ageing",
         "changed",
-        "ends",
         "holds",
         "name",
         "nodes",
@@ -68,7 +60,6 @@ class Pool:
         "preemption",
         "queue",
         "ranks_before_shares",
-        "released",
         "requeue",
         "reservation",
         "running",
@@ -82,17 +73,14 @@ class Pool:
         self.name = name
         self.nodes = Nodes()
         self.queue = Queue()
-        self.running: dict[str, Job] = {}
+        self.running = Running()
         self.changed = False
         self.wake: int | None = None
         self.holds = Holds()
         self.aged_waiting = 0
         self.reservation: Reservation | None = None
-        self.released = 0
         self.requeue = requeue
         self.stops = Stops()
-        self._runs: Runs | None = None
-        self._loads: Loads | None = None
         self._rekeyed = 0
         self._follow(policy, rules)
 
@@ -104,9 +92,7 @@ class Pool:
         self._follow(policy, rules)
         for job in [*self.running.values(), *self.queue.jobs()]:
             expect(job)
-        if self.ends is not None:
-            for job in self.running.values():
-                self.ends.expect(job, now)
+        self.running.expect(now)
         if self.shares is not None:
             for job in self.running.values():
                 self.shares.take(job.request, now)
@@ -179,20 +165,6 @@ class Pool:
         if every and now - self._rekeyed >= every and self.queue.size:
             self.reorder(now)
 
-    @property
-    def runs(self) -> Runs:
-        """What runs on each node; account is kept of it from the first time that somebody asks."""
-        if self._runs is None:
-            self._runs = Runs(self.running.values())
-        return self._runs
-
-    @property
-    def loads(self) -> Loads:
-        """The work that is left on each node, likewise."""
-        if self._loads is None:
-            self._loads = Loads(self.runs)
-        return self._loads
-
     def find(self, group: Group, excluded: int = 0) -> Slices | None:
         """Where a job of a group would be put now, on none of the excluded nodes; or None."""
         nodes, place, shape = self.nodes, self.placement.place, group.shape
@@ -202,20 +174,6 @@ class Pool:
             if slices is not None:
                 return slices
         return None
-
-    def fits_without(self, job: Job, victims: Iterable[Job]) -> bool:
-        """Whether a waiting job would fit if these running ones were gone."""
-        gone = list(victims)
-        if job.group is None:
-            return False
-        counts = self.nodes.freed, self.nodes.taken
-        for victim in gone:
-            self.nodes.give(victim.slices, victim.request.shape)
-        slices = self.find(job.group, self.excluded(job))
-        for victim in gone:
-            self.nodes.take(victim.slices, victim.request.shape)
-        self.nodes.freed, self.nodes.taken = counts
-        return slices is not None
 
     def excluded(self, job: Job) -> int:
         """Nodes on which a job may not start because one that aged waits for them."""
@@ -239,32 +197,15 @@ class Pool:
         job.slices = slices
         job.since = since
         job.starts += 1
-        self.running[job.request.id] = job
-        if self.ends is not None:
-            self.ends.expect(job, since)
-        if self._runs is not None:
-            self._runs.add(job)
-
-    def next_ends(self, now: int) -> Iterable[tuple[int, int, Job]]:
-        """What runs by its expected end, the soonest first, each with its end and arrival."""
-        if self.ends is None:
-            running = self.running.values()
-            return sorted((expected_end(run, now), run.sequence, run) for run in running)
-        self.ends.put_off(now)
-        return self.ends
+        self.running.begin(job, since)
 
     def release(self, job: Job, now: int) -> None:
         """Gives back what a running job holds."""
-        del self.running[job.request.id]
-        if self.ends is not None:
-            self.ends.remove(job)
-        if self._runs is not None:
-            self._runs.remove(job)
+        self.running.end(job)
         self.nodes.give(job.slices, job.request.shape)
         if self.shares is not None:
             self.shares.give(job.request, now)
         job.slices = ()
-        self.released += 1
         self.changed = True
 
     def preempt(self, victim: Victim, preemptor: str, now: int, out: Out) -> None:
@@ -310,9 +251,8 @@ class Pool:
         self._rekey_every = getattr(self.order, "rekey_every", 0)
         self.watches_time = bool(policy.ageing or self._rekey_every or self.holds)
         self.observe = getattr(self.placement, "observe", None)
-        self.ends = Ends() if policy.head is HeadRule.BACKFILL else None
+        self.running.forget(ends=policy.head is HeadRule.BACKFILL)
         self.ageing = Ageing(self, policy.ageing)
-        self._runs = self._loads = None
         sharing = bool(policy.quotas) or policy.fair_share.enabled
         self.shares = Shares(policy) if sharing else None
 

@@ -51,7 +51,7 @@ class Preemption(Protocol):
     def victims(self, pool: "Pool", job: Job, now: int) -> Sequence[Victim]:
         """Whom to stop so that a waiting ``job``, which does not fit, fits; empty for nobody.
 
-        ``pool.fits_without(job, victims)`` says whether it is enough. Changes nothing.
+        Changes nothing.
         """
 
     def wake(self, pool: "Pool", job: Job, now: int) -> int | None:

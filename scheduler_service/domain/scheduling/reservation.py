@@ -63,7 +63,7 @@ def reservation_of(pool: Pool, job: Job, now: int) -> Reservation | None:
     """
     known = pool.reservation
     if known is not None and known.job is job and now < known.at:
-        ended = pool.released - known.released
+        ended = pool.running.ended - known.released
         if ended * _PATIENCE <= known.depth:
             return known
     pool.reservation = reserve(pool, job, now)
@@ -84,7 +84,7 @@ def reserve(pool: Pool, job: Job, now: int) -> Reservation | None:
     if depth is not None:
         at, slices = ahead.turn_to(depth), ahead.find() or ()
         spare = _spare(pool, slices, group.shape)
-        reservation = Reservation(job, pool.released, depth, at, slices, spare)
+        reservation = Reservation(job, pool.running.ended, depth, at, slices, spare)
     ahead.close()
     return reservation
 
@@ -102,13 +102,28 @@ def blockers(pool: Pool, job: Job, now: int) -> Blockers:
     if reservation is None:
         return Blockers()
     taken = {part.node for part in reservation.slices}
-    ends = {run: end for end, _, run in pool.next_ends(now) if end <= reservation.at}
+    ends = {run: end for end, _, run in pool.running.next_ends(now) if end <= reservation.at}
     runs = [run for run in ends if any(part.node in taken for part in run.slices)]
     for run in reversed(runs[-_TRIED:]):
         others = [each for each in runs if each is not run]
-        if others and pool.fits_without(job, others):
+        if others and _fits_without(pool, job, others):
             runs = others
     return Blockers(tuple(run.request.id for run in runs), reservation.at)
+
+
+def _fits_without(pool: Pool, job: Job, gone: list[Job]) -> bool:
+    """Whether a waiting job would fit if these running ones were gone."""
+    nodes = pool.nodes
+    if job.group is None:
+        return False
+    counts = nodes.freed, nodes.taken
+    for run in gone:
+        nodes.give(run.slices, run.request.shape)
+    slices = pool.find(job.group, pool.excluded(job))
+    for run in gone:
+        nodes.take(run.slices, run.request.shape)
+    nodes.freed, nodes.taken = counts
+    return slices is not None
 
 
 def _spare(pool: Pool, slices: Slices, shape: Shape) -> dict[int, tuple[int, int, int]]:

@@ -9,13 +9,12 @@ _NONE: Mapping[int, Job] = {}
 
 
 class Runs:
-    """The runs of one pool by node and by team, and who wants to know what changes about them."""
+    """The runs of one pool by node, and who wants to know what changes about them."""
 
-    __slots__ = ("_changed", "_count", "_on", "_started", "_teams")
+    __slots__ = ("_changed", "_count", "_on", "_started")
 
     def __init__(self, running: Iterable[Job]) -> None:
         self._on: dict[int, dict[int, Job]] = {}
-        self._teams: dict[str, dict[int, Job]] | None = None
         self._count = 0
         self._changed: list[set[int]] = []
         self._started: list[list[Job]] = []
@@ -35,8 +34,6 @@ class Runs:
                 there[job.sequence] = job
             for told in changed:
                 told.add(node)
-        if self._teams is not None:
-            self._teams.setdefault(job.request.team, {})[job.sequence] = job
         for started in self._started:
             started.append(job)
             if len(started) > 2 * self._count + _SLACK:
@@ -54,24 +51,10 @@ class Runs:
                 del on[node]
             for told in changed:
                 told.add(node)
-        if self._teams is not None:
-            del self._teams[job.request.team][job.sequence]
 
     def on(self, node: int) -> Iterable[Job]:
         """What runs on a node, in the order of the starts."""
         return self._on.get(node, _NONE).values()
-
-    def of(self, team: str) -> Iterable[Job]:
-        """What a team runs."""
-        if self._teams is None:
-            self._teams = {}
-            for job in self._all():
-                self._teams.setdefault(job.request.team, {})[job.sequence] = job
-        return self._teams.get(team, _NONE).values()
-
-    def nodes(self) -> Iterable[int]:
-        """The nodes on which something runs."""
-        return self._on.keys()
 
     def watch(self) -> set[int]:
         """A set to which every node is added on which a run starts or ends.
@@ -81,10 +64,6 @@ class Runs:
         changed = set(self._on)
         self._changed.append(changed)
         return changed
-
-    def leave(self, changed: set[int]) -> None:
-        """Adds nothing to a set any more."""
-        self._changed = [it for it in self._changed if it is not changed]
 
     def follow(self) -> list[Job]:
         """A list to which every run is added that starts; whoever follows empties it.

@@ -7,8 +7,8 @@ its own, and compares.
 from collections import Counter
 
 from scheduler_service.domain.placement.first_fit import FirstFit
-from scheduler_service.domain.preemption.offers import Offers
 from scheduler_service.domain.resources import WHOLE, ResourceType
+from scheduler_service.domain.scheduling.bitsets import each
 from scheduler_service.domain.scheduling.decisions import Decision, Preempt, Refuse, Start
 from scheduler_service.domain.scheduling.durations import expected_end, remaining
 from scheduler_service.domain.scheduling.engine import Engine
@@ -23,9 +23,10 @@ from scheduler_service.domain.scheduling.events import (
     NodeUp,
     Submit,
 )
-from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes, each
+from scheduler_service.domain.scheduling.nodes import UNLIMITED, Nodes
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.requests import SECOND, Request, Slices
+from tests.simulation.scheduler_service.plain_offers import plain_offers
 
 
 class World:
@@ -196,24 +197,21 @@ def _assert_blocked(pool: Pool) -> None:
 
 def _assert_ends(pool: Pool, now: int) -> None:
     """Every run has one expected end, which is the one that follows from what is known of it."""
-    if pool.ends is None:
+    if pool.running.ends is None:
         return
-    ends = {job.request.id: end for end, _, job in pool.ends}
-    assert len(ends) == len(pool.ends)
+    ends = {job.request.id: end for end, _, job in pool.running.ends}
+    assert len(ends) == len(pool.running.ends)
     assert {name: job.end for name, job in pool.running.items()} == ends
     for job in pool.running.values():
         assert job.end <= now or job.end == expected_end(job, now)
 
 
 def _assert_runs(pool: Pool) -> None:
-    """Every run is counted on each of its nodes, in the order of the starts, and for its team."""
+    """Every run is counted on each of its nodes, in the order of the starts."""
     running = list(pool.running.values())
     for node in range(len(pool.nodes.specs)):
         there = [job for job in running if any(part.node == node for part in job.slices)]
-        assert list(pool.runs.on(node)) == there
-    for team in {job.request.team for job in running}:
-        mine = [job for job in running if job.request.team == team]
-        assert sorted(pool.runs.of(team), key=running.index) == mine
+        assert list(pool.running.runs.on(node)) == there
 
 
 def _assert_loads(pool: Pool, now: int) -> None:
@@ -222,7 +220,7 @@ def _assert_loads(pool: Pool, now: int) -> None:
     for job in pool.running.values():
         for part in job.slices:
             left[part.node] = left.get(part.node, 0) + remaining(job, now)
-    assert list(pool.loads.nodes(now)) == sorted(left, key=lambda node: (left[node], node))
+    assert list(pool.running.loads.nodes(now)) == sorted(left, key=lambda node: (left[node], node))
 
 
 def _assert_offers(pool: Pool, now: int) -> None:
@@ -230,11 +228,9 @@ def _assert_offers(pool: Pool, now: int) -> None:
     everywhere = (1 << len(pool.nodes.specs)) - 1
     for rule in getattr(pool.preemption, "rules", [pool.preemption]):
         for kept in getattr(rule, "offers", None) or ():
-            anew = Offers(pool, kept.shape, kept.judge)
             kept.update(now)
-            anew.update(now)
-            assert list(kept.in_order(now, everywhere)) == list(anew.in_order(now, everywhere))
-            anew.leave()
+            offered = [list(offer.runs) for offer in kept.in_order(now, everywhere)]
+            assert offered == plain_offers(pool, rule, kept, now)
 
 
 def _assert_shares(pool: Pool) -> None:

@@ -22,8 +22,9 @@ from scheduler_service.domain.placement.rules import (
 )
 from scheduler_service.domain.placement.scored import Cheapest, Rule
 from scheduler_service.domain.placement.states import State, fits, state_of
+from scheduler_service.domain.scheduling.bitsets import each
 from scheduler_service.domain.scheduling.events import NodeSpec
-from scheduler_service.domain.scheduling.nodes import Nodes, each
+from scheduler_service.domain.scheduling.nodes import Nodes
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.requests import Shape, Slice, Slices
 
