@@ -1,13 +1,15 @@
-"""The shorthand fields of a submit, put where they belong in its spec."""
+"""The shorthand fields of a submit and of a quote, put where they belong in the spec."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from gpuaas.job.v1 import job_pb2, job_service_pb2
 from job_service.entrypoints.decoding.specs import PRIORITY_CLASSES, STRATEGIES
 from servicekit.errors import invalid
 
-_PLAIN = frozenset({"spec", "request_id", "validate_only", "quote_token"})
+Asked: TypeAlias = job_service_pb2.SubmitJobRequest | job_service_pb2.QuoteJobRequest
+
+_PLAIN = frozenset({"spec", "request_id", "validate_only", "quote_token", "job_id"})
 _PLACES = {
     "gpu_type": "resources.gpu_type",
     "gpu_count": "resources.count",
@@ -24,7 +26,7 @@ _PLACES = {
 }
 
 
-def merged(request: job_service_pb2.SubmitJobRequest) -> job_pb2.JobSpec:
+def merged(request: Asked) -> job_pb2.JobSpec:
     """The spec with the request's shorthand fields in their places.
 
     Raises:
@@ -63,7 +65,7 @@ def _place(spec: job_pb2.JobSpec, place: str, value: Any, field: str) -> None:
         setattr(target, name, value)
 
 
-def _place_priority(spec: job_pb2.JobSpec, request: job_service_pb2.SubmitJobRequest) -> None:
+def _place_priority(spec: job_pb2.JobSpec, request: Asked) -> None:
     value = request.priority
     if value.WhichOneof("kind") == "string_value":
         rank = _number(PRIORITY_CLASSES, value.string_value, "priority")

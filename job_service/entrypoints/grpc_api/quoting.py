@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from gpuaas.job.v1 import job_pb2
 from gpuaas.job.v1 import job_service_pb2 as pb
 from job_service.application.ports import OnOffer, Reader
 from job_service.application.quoting import Asking, Quoting
 from job_service.entrypoints.decoding import fields
+from job_service.entrypoints.decoding.shorthand import merged
 from job_service.entrypoints.decoding.specs import job_spec
 from job_service.entrypoints.encoding.quotes import quote_response
 from job_service.entrypoints.grpc_api.calling import Context, caller, owner, role
@@ -27,18 +29,19 @@ class Quotes:
 
     async def answer(self, request: pb.QuoteJobRequest) -> pb.QuoteJobResponse:
         """The quote that is asked for."""
-        if request.HasField("spec") == bool(request.job_id):
-            raise invalid("spec", "this or job_id; exactly one of them")
         asking = Asking(caller(), owner(), role(), self.clock.now())
-        if request.job_id:
-            job_id = fields.text(request.job_id, "job_id")
-            return quote_response(await self.quoting.of_job(asking, job_id), None, "")
-        return await self._new(asking, request)
+        is_new = any(field.name != "job_id" for field, _ in request.ListFields())
+        if is_new == bool(request.job_id):
+            raise invalid("spec", "a job as it would be submitted, or job_id; exactly one of them")
+        if is_new:
+            return await self._new(asking, merged(request))
+        job_id = fields.text(request.job_id, "job_id")
+        return quote_response(await self.quoting.of_job(asking, job_id), None, "")
 
-    async def _new(self, asking: Asking, request: pb.QuoteJobRequest) -> pb.QuoteJobResponse:
+    async def _new(self, asking: Asking, asked: job_pb2.JobSpec) -> pb.QuoteJobResponse:
         offers, longest = self.on_offer.known(), self.quoting.policy.longest_overrun
         spec = job_spec(
-            request.spec,
+            asked,
             "spec.",
             self.on_offer.gpu_types(),
             longest_overrun=longest,

@@ -104,6 +104,16 @@ async def test_admins_hear_whom_it_delays(house: House) -> None:
     )
 
 
+async def test_what_is_quoted_in_shorthand_is_submitted_in_shorthand(house: House) -> None:
+    """The same fields, so that a quote can be had by asking with what would be submitted."""
+    fields: dict[str, Any] = {"command": "python eval.py", "gpu_type": "A100", "estimated_hours": 2}
+    answer = await quoted(house, **fields)
+    assert 2 * HOUR == answer.reserve_milli_gpu_seconds
+    request = pb.SubmitJobRequest(**fields, quote_token=answer.quote_token)
+    submitted = await house.jobs.SubmitJob(request, **house.by("ada"))
+    assert 2 * HOUR == submitted.job.reserved_milli_gpu_seconds
+
+
 async def test_a_redeemed_quote_holds_price_and_approval(house: House) -> None:
     """Though the rules have changed; the run is told at what price, and its cost comes back."""
     house.scheduler.quote.hourly_price_high.CopyFrom(usd(2_500_000))

@@ -1,4 +1,4 @@
-"""The shorthand fields of a submit: where they go, and when they contradict."""
+"""The shorthand fields of a submit and of a quote: where they go, and when they contradict."""
 
 from typing import Any
 
@@ -58,6 +58,19 @@ def request(**fields: Any) -> pb.SubmitJobRequest:
 def test_a_shorthand_has_its_place(fields: dict[str, Any], spec: Spec) -> None:
     """What it stands for is filled in, and nothing else."""
     assert spec == merged(request(**fields))
+
+
+def test_a_job_is_quoted_by_the_very_fields_that_submit_it() -> None:
+    """All that a submit takes in shorthand; the rest is about the submit alone."""
+    submit, quote = (
+        {field.name: field.type for field in message.DESCRIPTOR.fields}
+        for message in (pb.SubmitJobRequest, pb.QuoteJobRequest)
+    )
+    assert {"request_id", "validate_only", "quote_token"} == submit.keys() - quote.keys()
+    assert {"job_id"} == quote.keys() - submit.keys()
+    assert all(submit[name] == quote[name] for name in submit.keys() & quote.keys())
+    fields: dict[str, Any] = {"gpu_type": "A100", "priority": Value(string_value="high")}
+    assert merged(request(**fields)) == merged(pb.QuoteJobRequest(**fields))
 
 
 def test_a_shorthand_fills_what_the_spec_leaves_open() -> None:
