@@ -15,6 +15,7 @@ from scheduler_service.domain.preempted import PreemptionCause
 from scheduler_service.domain.resources import Node, Placement
 from scheduler_service.domain.scheduling.decisions import RefusalReason
 from scheduler_service.domain.scheduling.events import End
+from scheduler_service.domain.scheduling.explain import Forecasts
 from scheduler_service.domain.scheduling.steps import Steps
 from scheduler_service.domain.spec import Strategy, WorkloadSpec
 from servicekit.values import Value
@@ -141,8 +142,13 @@ class Engine(Protocol):
     def provider_of(self, workload_id: str) -> str:
         """The provider on whose nodes a workload runs; empty when it does not run."""
 
-    def explain(self, workload_ids: Sequence[str], now: datetime) -> Steps[Sequence[Explanation]]:
-        """Why workloads wait, in the order of the ids; those not known are left out."""
+    def explain(
+        self, workload_ids: Sequence[str], now: datetime, forecasts: Forecasts | None = None
+    ) -> Steps[Sequence[Explanation]]:
+        """Why workloads wait, in the order of the ids; those not known are left out.
+
+        Predicting takes longer than all the rest: ``forecasts`` are used again, and added to.
+        """
 
     def quote(self, spec: WorkloadSpec, now: datetime) -> Steps[Quote]:
         """What would become of a workload that came now; of one that waits, as it stands."""

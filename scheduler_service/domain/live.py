@@ -32,6 +32,7 @@ from scheduler_service.domain.resources import Demand, Node, Placement
 from scheduler_service.domain.scheduling import decisions, events
 from scheduler_service.domain.scheduling import explain as explaining
 from scheduler_service.domain.scheduling.engine import Engine
+from scheduler_service.domain.scheduling.explain import Forecasts
 from scheduler_service.domain.scheduling.policy import Policy
 from scheduler_service.domain.scheduling.record import Recorder
 from scheduler_service.domain.scheduling.requests import SECOND, KindName, Request, Shape, Slices
@@ -47,7 +48,6 @@ from scheduler_service.domain.translation import (
 from scheduler_service.domain.use import pool_use, provider_uses
 
 _SHAPES = 10_000
-_FRESH = 1_000_000
 
 
 class LiveEngine:
@@ -90,8 +90,6 @@ class LiveEngine:
         self._nodes: dict[str, Node] = {}
         self._numbers: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
-        self._forecasts: explaining.Forecasts = {}
-        self._stale_at = 0
         self._shapes: dict[tuple[str, str, Demand], Shape] = {}
         self._preferring: dict[tuple[Shape, tuple[KindName, ...]], Shape] = {}
         prices = prices or PriceList()
@@ -150,19 +148,15 @@ class LiveEngine:
         job = self._engine.jobs.get(workload_id)
         return job.pool.nodes.specs[job.slices[0].node].provider if job and job.slices else ""
 
-    def explain(self, workload_ids: Sequence[str], now: datetime) -> Steps[Sequence[Explanation]]:
+    def explain(
+        self, workload_ids: Sequence[str], now: datetime, forecasts: Forecasts | None = None
+    ) -> Steps[Sequence[Explanation]]:
         """Why workloads wait, in the order of the ids; those not known are left out.
 
-        What is predicted may be a second old, or as old as predicting took: it takes longer than
-        all the rest.
+        Predicting takes longer than all the rest: ``forecasts`` are used again, and added to.
         """
         at = self._at(now)
-        if at >= self._stale_at:
-            self._forecasts = {}
-        anew = not self._forecasts
-        found = yield from explaining.explain_all(self._engine, workload_ids, at, self._forecasts)
-        if anew and self._forecasts:
-            self._stale_at = self._now + max(_FRESH, self._now - at)
+        found = yield from explaining.explain_all(self._engine, workload_ids, at, forecasts)
         return [explanation_of(each) for each in found]
 
     def quote(self, spec: WorkloadSpec, now: datetime) -> Steps[Quote]:

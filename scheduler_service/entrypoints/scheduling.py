@@ -133,10 +133,11 @@ class Scheduling:
             if number % TOLD_AT_ONCE == 0:
                 await asyncio.sleep(0)
             engine.apply(event)
+        await self._backend.start([as_run(workload) for workload in snapshot.running])
+        self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
         self._engine = engine
         self._built.set()
-        self._allocations = {it.spec.id: it.allocation_id for it in snapshot.running}
-        await self._backend.start([as_run(workload) for workload in snapshot.running])
+        # Nobody can ask it before its first plan: nothing is awaited before that.
         await self._carry_out()
         return snapshot.revision
 

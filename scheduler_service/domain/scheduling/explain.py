@@ -80,8 +80,12 @@ def explain_all(
     are among ``forecasts``; those that are made are put there.
     """
     forecasts = {} if forecasts is None else forecasts
-    reasons: dict[int, Explanation] = {}
-    found = [_reason(engine.jobs[it], now, reasons) for it in job_ids if it in engine.jobs]
+    reasons: dict[Group, Explanation] = {}
+    found: list[Explanation] = []
+    for job in (engine.jobs.get(it) for it in job_ids):
+        if job is not None:
+            found.append(_reason(job, now, reasons))
+            yield
     waiting = dict.fromkeys(it.pool for it in found if it.position)
     view = View()
     for name in [it for it in waiting if it not in forecasts]:
@@ -105,15 +109,15 @@ def foreseen(reason: Explanation, soon: Forecast, late: Forecast) -> Explanation
     return replace(reason, earliest=start, latest=None if start is None else max(start, start_late))
 
 
-def _reason(job: Job, now: int, reasons: dict[int, Explanation]) -> Explanation:
+def _reason(job: Job, now: int, reasons: dict[Group, Explanation]) -> Explanation:
     group, pool = job.group, job.pool
     if group is None:
         return Explanation(job.request.id, ReasonKind.NOT_WAITING, "It runs.", pool=pool.name)
     # What waits together has one reason, and finding it is dear.
-    reason = reasons.get(id(group)) or _over_quota(job, pool, group)
+    reason = reasons.get(group) or _over_quota(job, pool, group)
     reason = reason or _not_free(job, pool, group, now)
     if reason is not None:
-        reasons[id(group)] = reason
+        reasons[group] = reason
     else:
         reason = _others_first(job, pool, group)
     return replace(

@@ -12,7 +12,13 @@ from scheduler_service.domain.scheduling.explain import (
     reason_now,
 )
 from scheduler_service.domain.scheduling.fits import NoFit
-from scheduler_service.domain.scheduling.forecast import Forecast, View, forecast, preempted_for
+from scheduler_service.domain.scheduling.forecast import (
+    WAITING,
+    Forecast,
+    View,
+    forecast,
+    preempted_for,
+)
 from scheduler_service.domain.scheduling.pool import Pool
 from scheduler_service.domain.scheduling.requests import Job, Request, Slices
 from scheduler_service.domain.scheduling.steps import Steps
@@ -92,6 +98,9 @@ def _quoted(job: Job, seen: Pool, now: int, new: Job | None) -> Steps[Quote]:
     job_id = job.request.id
     # What is said of the pool as it is comes first: it may change from step to step.
     reason, place = reason_now(job, now), _place(job)
+    if reason.position > WAITING:
+        # The view ends before its place, and would let it wait for too few.
+        new = None
     without = None if new is None else (yield from forecast(seen, now))
     soon = yield from forecast(seen, now, new=new)
     late = yield from forecast(seen, now, new=new, late=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import timedelta
 from time import perf_counter
 from typing import Any
 
@@ -11,8 +11,9 @@ import pytest
 from scheduler_service.domain.last_hour import LastHour
 from scheduler_service.domain.live import LiveEngine
 from scheduler_service.domain.scheduling.steps import Steps
-from scheduler_service.entrypoints.foresight import TURN_S, EngineForesight, in_turns
-from servicekit.clock import SystemClock
+from scheduler_service.domain.spec import WorkloadSpec
+from scheduler_service.entrypoints.foresight import FRESH_S, TURN_S, EngineForesight, in_turns
+from servicekit.clock import ManualClock, SystemClock
 from servicekit.errors import Unavailable
 
 
@@ -49,7 +50,7 @@ class Engine(LiveEngine):
         super().__init__()
         self.thoughts: list[str] = []
 
-    def explain(self, workload_ids: Sequence[str], now: datetime) -> Steps[Any]:
+    def explain(self, workload_ids: Sequence[str], now: Any, forecasts: Any = None) -> Steps[Any]:
         """Thinks until everything else has had ten turns."""
         for _ in range(10):
             self.thoughts += workload_ids
@@ -72,6 +73,64 @@ async def test_one_question_is_thought_about_at_a_time() -> None:
     asked[1].cancel()
     await asyncio.wait(asked)
     assert ["a"] * 10 + ["c"] * 10 == engine.thoughts
+
+
+class Predicting(LiveEngine):
+    """Predicts within ten turns, unless it is told what was predicted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.predicted = asyncio.Event(), 0
+
+    def explain(self, workload_ids: Sequence[str], now: Any, forecasts: Any = None) -> Steps[Any]:
+        """Thinks as long as it takes."""
+        if not forecasts:
+            self.begun.set()
+            for _ in range(10):
+                until = perf_counter() + TURN_S
+                while perf_counter() < until:
+                    yield
+            self.predicted += 1
+            forecasts["pool"] = ()
+        return workload_ids
+
+
+async def test_what_somebody_in_a_hurry_gives_up_is_worked_out_for_the_next() -> None:
+    """Else nobody would ever be told; and it is used until it is as old as predicting took."""
+    engine, clock = Predicting(), ManualClock()
+
+    async def there() -> LiveEngine:
+        return engine
+
+    foresight = EngineForesight(there, LastHour(), clock)
+    asking = asyncio.create_task(foresight.explain(["a"]))
+    await engine.begun.wait()
+    asking.cancel()
+    await foresight.explain(["b"])
+    assert 1 == engine.predicted
+    clock.advance(timedelta(seconds=FRESH_S))
+    await foresight.explain(["c"])
+    assert 2 == engine.predicted
+
+
+async def test_questions_wait_for_an_engine_together() -> None:
+    """Not one after the other, as they do for their turn to be thought about."""
+    asked, all_asked = 0, asyncio.Event()
+
+    async def missing() -> LiveEngine:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            all_asked.set()
+        await all_asked.wait()
+        raise Unavailable("not yet")
+
+    foresight = EngineForesight(missing, LastHour(), SystemClock())
+    spec = WorkloadSpec(id="")
+    questions = (foresight.explain(["a"]), foresight.quote(spec), foresight.recommend(spec))
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(*questions, return_exceptions=True)
+    assert [Unavailable] * 3 == [type(it) for it in answers]
 
 
 async def test_an_engine_that_does_not_come_is_an_answer_too() -> None:
