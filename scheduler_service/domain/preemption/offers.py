@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush, merge
 from typing import Any, Generic, NamedTuple, Protocol, TypeAlias, TypeVar
 
+from scheduler_service.domain.preemption.gains import Gains
 from scheduler_service.domain.preemption.ripe import Ripe, RipeRuns, Room
 from scheduler_service.domain.resources import WHOLE
 from scheduler_service.domain.scheduling.bitsets import each
@@ -79,6 +80,7 @@ class Offers(Generic[J]):
         self._cost = pool.policy.preemption.cost
         self._changed = ripe.watch()
         self._known: dict[int, Offer] = {}
+        self._gains = Gains()
         self._without = 0
         self._due = Due()
 
@@ -88,6 +90,7 @@ class Offers(Generic[J]):
         self._changed.update(self._due.pop(now))
         for node in self._changed:
             self._known.pop(node, None)
+            self._gains.drop(node)
             bit = self._bit[node]
             if self._without & bit:
                 self._without ^= bit
@@ -100,6 +103,7 @@ class Offers(Generic[J]):
         On all others, runs that could not be stopped still cannot.
         """
         self._known.clear()
+        self._gains = Gains()
         self._without &= ~nodes
         self.unsure &= ~nodes
 
@@ -107,10 +111,17 @@ class Offers(Generic[J]):
         """The set of nodes that have an offer, or have not been looked at."""
         return self.ripe.nodes(self.judge.wants) & ~self._without
 
-    def gain(self, usable: int, now: int) -> int:
-        """Devices that come free if every offer of a set of nodes is taken, or more."""
-        offers = (self._on(node, now) for node in each(usable & self.possible()))
-        return sum(_devices(offer) for offer in offers if offer is not None)
+    def gains(self, devices: int, usable: int, now: int) -> bool:
+        """Whether so many come free if every offer of a set of nodes is taken; no is certain."""
+        gains, possible = self._gains, usable & self.possible()
+        gains.keep(possible, now)
+        for node in each(possible & ~gains.nodes):
+            if gains.devices >= devices:
+                break
+            offer = self._on(node, now)
+            if offer is not None:
+                gains.add(node, _devices(offer), offer.until)
+        return gains.devices >= devices
 
     def in_order(self, now: int, usable: int) -> Iterator[Offer]:
         """The offers of a set of nodes: those that lose the least first, then the lowest node.

@@ -39,7 +39,7 @@ def hopeless(pool: Pool, job: Job, offers: Offers[Any], now: int) -> bool:
         return True
     if shape.split:
         idle = sum(count * (it & usable).bit_count() for count, it in enumerate(nodes.buckets))
-        return idle + offers.gain(usable, now) < shape.devices
+        return not offers.gains(shape.devices - idle, usable, now)
     if shape.nodes == 1:
         return False
     enough = possible | offers.unsure | nodes.candidates(shape, usable)

@@ -34,6 +34,12 @@ from scheduler_service.domain.scheduling.protocols import Predictor, Victim
 from scheduler_service.domain.scheduling.queue import Group
 from scheduler_service.domain.scheduling.requests import Job, Request, Shape, Slices
 
+KEPT = 10_000
+"""Shapes of which the engine keeps where they may run, or twice as many as are in use."""
+
+ASKED = 1_000
+"""Shapes that nobody came with, of which somebody only asked it."""
+
 
 class Engine:
     """All pools, fed by one history.
@@ -65,6 +71,8 @@ class Engine:
         self._memory = Memory(self._expectations)
         self._requeues = requeues
         self._fits: dict[Shape, Fit | NoFit] = {}
+        self._most = KEPT
+        self._asked: dict[Shape, Fit | NoFit] = {}
         self._seats: dict[str, tuple[Pool, int]] = {}
         self._sequence = 0
         self._stale = False
@@ -95,14 +103,19 @@ class Engine:
         wakes = [pool.wake for pool in self.pools.values() if pool.wake is not None]
         return min(wakes, default=None)
 
+    @property
+    def known(self) -> int:
+        """Of how many shapes it keeps where they may run, or why nowhere."""
+        return len(self._fits) + len(self._asked)
+
     def fit(self, shape: Shape) -> Fit | NoFit:
-        """Where a shape may run, or why nowhere."""
-        fit = self._fits.get(shape)
+        """Where a shape may run, or why nowhere. What is decided does not depend on who asks."""
+        fit = self._fits.get(shape) or self._asked.get(shape)
         if fit is None:
-            fit = self._fits[shape] = self._search(shape)
-        elif type(fit) is Fit and not fit.tiers:
-            return self._search(shape)
-        return fit
+            if len(self._asked) >= ASKED:
+                self._asked.clear()
+            fit = self._asked[shape] = self._search(shape)
+        return self._search(shape) if type(fit) is Fit and not fit.tiers else fit
 
     def _apply(self, event: Event, now: int, out: Out) -> None:
         """Takes in what happens seldom."""
@@ -130,7 +143,7 @@ class Engine:
             self._find_anew(now, out)
         fit = self._fits.get(request.shape)
         if type(fit) is not Fit or not fit.tiers:
-            fit = self.fit(request.shape)
+            fit = self._fit(request.shape)
         if type(fit) is Fit:
             pool = self.pools[fit.pool]
             if pool.observe is not None:
@@ -142,7 +155,7 @@ class Engine:
     def _occupy(self, request: Request, pool: Pool, slices: Slices, since: int) -> None:
         if request.id in self.jobs:
             return
-        fit = self.fit(request.shape)
+        fit = self._fit(request.shape)
         if isinstance(fit, NoFit):
             # It runs where nothing like it could start any more.
             fit = Fit(request.shape, "", (), 0)
@@ -152,6 +165,15 @@ class Engine:
         job.waited = max(0, since - request.submitted)
         job.aged = 0 < pool.policy.ageing <= job.waited
         pool.occupy(job, slices, since, booked=served is not None)
+
+    def _fit(self, shape: Shape) -> Fit | NoFit:
+        """As ``fit``, for what comes: as long as others of the shape are there, it is the same."""
+        if shape not in self._fits:
+            if len(self._fits) >= self._most:
+                self._forget_unused()
+            self._fits[shape] = self.fit(shape)
+            self._asked.pop(shape, None)
+        return self.fit(shape)
 
     def _add(self, request: Request, pool: Pool, fit: Fit) -> Job:
         job = self.jobs[request.id] = Job(request, self._sequence, pool, fit)
@@ -224,17 +246,21 @@ class Engine:
         """Brings where shapes may run up to date, after nodes have come or gone for good."""
         self._stale = False
         nodes = {name: pool.nodes for name, pool in self.pools.items()}
-        # What nobody waits or runs with is found again when somebody asks.
-        used = {id(job.fit) for job in self.jobs.values()}
-        for shape, fit in list(self._fits.items()):
-            if type(fit) is Fit and id(fit) in used:
-                fits.refresh(fit, nodes)
-            else:
-                del self._fits[shape]
+        self._asked.clear()
+        for fit in self._forget_unused():
+            fits.refresh(fit, nodes)
         for pool in self.pools.values():
             for job in [job for job in pool.queue.jobs() if job.fit.pool != pool.name]:
                 pool.withdraw(job)
                 self._requeue(job, now, out)
+
+    def _forget_unused(self) -> Iterable[Fit]:
+        """What nobody waits or runs with is found again when somebody asks; returns the others."""
+        used = {id(job.fit) for job in self.jobs.values()}
+        kept = [fit for fit in self._fits.values() if type(fit) is Fit and id(fit) in used]
+        self._fits = {fit.shape: fit for fit in kept}
+        self._most = max(KEPT, 2 * len(kept))
+        return kept
 
     def tentative(self, request: Request, fit: Fit, now: int) -> Job:
         """A job as it would wait if it came now; the engine does not know it."""

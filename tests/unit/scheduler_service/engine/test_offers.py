@@ -144,3 +144,74 @@ def test_offers_are_what_a_search_of_all_nodes_finds(
         now = told.now * SECOND
         expected = plain_offers(pool, ByPriority(), offers, now)
         assert [[run.request.id for run in it] for it in expected] == offered(offers, now)
+
+
+@given(STEPS, st.lists(st.integers(0, 15), min_size=40, max_size=40), st.sampled_from((3, 6, 12)))
+def test_all_offers_give_what_a_search_of_all_nodes_finds(
+    steps: list[tuple[str, int, str, int]], usable: list[int], devices: int
+) -> None:
+    """On whatever nodes, whoever starts, ends and may be stopped, and whenever it is asked for."""
+    told = cluster(nodes=4, placement="spread")
+    pool, judge = pool_of(told), Teams("ab")
+    offers = offers_of(pool, judge, devices)
+    for number, (what, size, team, passed) in enumerate(steps):
+        told.now += passed
+        if what == "start":
+            told.submit(f"run{number}", size, team=team, preemptible=number % 5 > 0)
+        elif what == "end" and pool.running:
+            told.finish(list(pool.running)[size % len(pool.running)])
+        elif what == "teams":
+            judge.teams = "".join(set(judge.teams) ^ {team})
+            offers.judge_anew(offers.ripe.nodes(team.__eq__))
+        now, nodes = told.now * SECOND, usable[number]
+        offers.update(now)
+        plain = plain_offers(pool, ByPriority(), offers, now)
+        on_nodes = [run for it in plain for run in it if 1 << run.slices[0].node & nodes]
+        expected = sum(run.request.shape.devices for run in on_nodes)
+        assert not offers.gains(expected + 1, nodes, now)
+        assert offers.gains(expected, nodes, now)
+
+
+def test_what_all_offers_give_is_summed_up_once() -> None:
+    """After that only what has changed is looked at, and none once there is enough."""
+    told = cluster(nodes=50)
+    for number in range(50):
+        told.submit(f"run{number}", 8, preemptible=True, team="a")
+    judge = Teams("a")
+    offers = offers_of(pool_of(told), judge, 400)
+    offers.update(600 * SECOND)
+    assert offers.gains(16, -1, 600 * SECOND)
+    assert judge.asked == 2
+    assert not offers.gains(401, -1, 600 * SECOND)
+    assert judge.asked == 50
+    told.finish("run7", at=700)
+    offers.update(700 * SECOND)
+    assert not offers.gains(401, -1, 700 * SECOND)
+    assert offers.gains(8 * 49, -1, 700 * SECOND)
+    assert judge.asked == 50
+
+
+def test_what_all_offers_give_is_less_when_fewer_may_be_stopped() -> None:
+    """What was summed up does not count any more where others judge."""
+    told = cluster(nodes=1)
+    told.submit("a", 4, preemptible=True, team="a")
+    told.submit("b", 4, preemptible=True, team="b")
+    judge, now = Teams("ab"), 600 * SECOND
+    offers = offers_of(pool_of(told), judge, 12)
+    offers.update(now)
+    assert offers.gains(8, -1, now)
+    judge.teams = "a"
+    offers.judge_anew(offers.ripe.nodes("b".__eq__))
+    assert not offers.gains(1, -1, now)
+
+
+def test_what_all_offers_give_changes_with_whom_it_is_cheapest_to_stop() -> None:
+    """First only what is large and new, later the other before it."""
+    told = cluster(nodes=1, cost=0)
+    told.submit("old", 2, preemptible=True, team="a")
+    told.submit("new", 6, preemptible=True, team="a", at=200)
+    offers = offers_of(pool_of(told), Teams("a"), 6)
+    for seconds, expected in ((270, False), (310, True)):
+        offers.update(seconds * SECOND)
+        assert offers.gains(6, -1, seconds * SECOND)
+        assert expected == offers.gains(7, -1, seconds * SECOND)
