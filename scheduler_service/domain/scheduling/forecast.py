@@ -18,7 +18,6 @@ from scheduler_service.domain.scheduling.durations import remaining
 from scheduler_service.domain.scheduling.fits import Fit
 from scheduler_service.domain.scheduling.planner import plan
 from scheduler_service.domain.scheduling.pool import Out, Pool
-from scheduler_service.domain.scheduling.positions import position
 from scheduler_service.domain.scheduling.requests import Job, Shape
 from scheduler_service.domain.scheduling.steps import Steps, finished
 
@@ -70,12 +69,12 @@ def forecast(
     Args:
         pool: what is looked at; nothing of it changes, and nothing may until the last step.
         now: when the play begins.
-        new: one more workload, as if it arrived now.
+        new: one more workload, as if it arrived now, if its place is among the first ``WAITING``.
         late: with durations that nine of ten do not exceed, instead of those expected.
     """
     fits: Fits = {}
     copy = yield from _copied(pool, fits)
-    if new is not None and position(pool, new, now) <= WAITING:
+    if new is not None:
         copy.wait(_twin(new, copy, fits), now)
     ends = [end for job in copy.running.values() if (end := _end(job, now, late))]
     heapify(ends)
