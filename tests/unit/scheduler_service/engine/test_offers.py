@@ -1,6 +1,6 @@
 """Where room is made at the least cost, without looking at every node."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,12 +124,11 @@ STEPS = st.lists(
 )
 
 
-@given(STEPS, st.sampled_from((1, 2, 4, 8, 12)), st.sampled_from((0, 30, 200)))
-def test_offers_are_what_a_search_of_all_nodes_finds(
-    steps: list[tuple[str, int, str, int]], devices: int, cost: int
-) -> None:
-    """Whoever starts, ends and may be stopped, and whatever stopping costs."""
-    told = cluster(nodes=4, cost=cost, placement="spread")
+def lived(
+    steps: list[tuple[str, int, str, int]], devices: int, cost: int = 60
+) -> Iterator[tuple[Pool, Offers[Teams], int]]:
+    """The pool, its offers and the time, after each of the steps."""
+    told = cluster(nodes=4, placement="spread", cost=cost)
     pool, judge = pool_of(told), Teams("ab")
     offers = offers_of(pool, judge, devices)
     for number, (what, size, team, passed) in enumerate(steps):
@@ -141,7 +140,15 @@ def test_offers_are_what_a_search_of_all_nodes_finds(
         elif what == "teams":
             judge.teams = "".join(set(judge.teams) ^ {team})
             offers.judge_anew(offers.ripe.nodes(team.__eq__))
-        now = told.now * SECOND
+        yield pool, offers, told.now * SECOND
+
+
+@given(STEPS, st.sampled_from((1, 2, 4, 8, 12)), st.sampled_from((0, 30, 200)))
+def test_offers_are_what_a_search_of_all_nodes_finds(
+    steps: list[tuple[str, int, str, int]], devices: int, cost: int
+) -> None:
+    """Whoever starts, ends and may be stopped, and whatever stopping costs."""
+    for pool, offers, now in lived(steps, devices, cost):
         expected = plain_offers(pool, ByPriority(), offers, now)
         assert [[run.request.id for run in it] for it in expected] == offered(offers, now)
 
@@ -151,19 +158,7 @@ def test_all_offers_give_what_a_search_of_all_nodes_finds(
     steps: list[tuple[str, int, str, int]], usable: list[int], devices: int
 ) -> None:
     """On whatever nodes, whoever starts, ends and may be stopped, and whenever it is asked for."""
-    told = cluster(nodes=4, placement="spread")
-    pool, judge = pool_of(told), Teams("ab")
-    offers = offers_of(pool, judge, devices)
-    for number, (what, size, team, passed) in enumerate(steps):
-        told.now += passed
-        if what == "start":
-            told.submit(f"run{number}", size, team=team, preemptible=number % 5 > 0)
-        elif what == "end" and pool.running:
-            told.finish(list(pool.running)[size % len(pool.running)])
-        elif what == "teams":
-            judge.teams = "".join(set(judge.teams) ^ {team})
-            offers.judge_anew(offers.ripe.nodes(team.__eq__))
-        now, nodes = told.now * SECOND, usable[number]
+    for (pool, offers, now), nodes in zip(lived(steps, devices), usable, strict=False):
         offers.update(now)
         plain = plain_offers(pool, ByPriority(), offers, now)
         on_nodes = [run for it in plain for run in it if 1 << run.slices[0].node & nodes]
