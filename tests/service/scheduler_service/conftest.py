@@ -18,7 +18,6 @@ from scheduler_service.bootstrap import SCHEDULER_SERVICE, Service, running
 from scheduler_service.config import Settings
 from servicekit import logs, migrations
 from servicekit.client import ServiceChannel, connect, read_only_methods
-from servicekit.errors import Unavailable
 from servicekit.identity import Role
 from tests.tokens import SERVICE_PASSWORD, Identities
 
@@ -65,17 +64,9 @@ class House:
         return (await self.scheduler.GetWorkload(request)).workload
 
     async def pools(self) -> dict[str, Any]:
-        """The pools by name, as soon as the engine is there to tell of them."""
-        async with asyncio.timeout(20):
-            while True:
-                try:
-                    answer = await self.inventory.ListPools(
-                        inventory_service_pb2.ListPoolsRequest()
-                    )
-                except Unavailable:
-                    await asyncio.sleep(0.01)
-                else:
-                    return {pool.name: pool for pool in answer.pools}
+        """The pools by name; the scheduler answers when its engine is there."""
+        answer = await self.inventory.ListPools(inventory_service_pb2.ListPoolsRequest())
+        return {pool.name: pool for pool in answer.pools}
 
     async def watch(
         self,
